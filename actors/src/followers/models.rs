@@ -1,0 +1,433 @@
+//! The read models: what lies in the projector's trees, and how it is read.
+//!
+//! Integers in keys are big endian (signed ones with the sign bit turned), so that the order of
+//! keys is the order of meaning. Values are rmp-serde unless said otherwise.
+//!
+//! | tree | key | value |
+//! |---|---|---|
+//! | Directory | CCID, text | account, 16 bytes |
+//! | Batches | app 2, batch 4, `0` | `BatchHead`: what never changes |
+//! | Batches | app 2, batch 4, `1` | states of the rows, 16 bytes each (see [`super::rows`]) |
+//! | BatchTimes | app 2, received at 8, batch 4 | nothing |
+//! | Feeds | app 2, push kind 1, sequence 8, item 4 | `Notice`, until it was delivered |
+//! | Feeds | app 2, push kind 1 | up to where the courier is done: sequence and item |
+//! | Errands | account 16, errand 4 | `Purpose` |
+//! | Due | lapses at 8, account 16 | nothing |
+//! | Pending | account 16 | earliest pending day, 4 |
+//! | Runs | run 4 | `RunRow` |
+//! | Settlements | app 2, day 4 | `SettlementRow` |
+//!
+//! The states of a batch are apart from its head because every account's turn changes one of them:
+//! eight kilobytes are copied for it then, not seventy encoded.
+
+use carbon_protocol::account::Purpose;
+use carbon_protocol::courier::{Notice, PushKind};
+use carbon_protocol::issuance::RunTotals;
+use carbon_protocol::{
+    AccountId, AppNo, Ccid, Day, ErrandNo, Grams, MessageId, Points, Reason, RecordRef, RunNo,
+    SceneNo, Serial, Timestamp,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::rows;
+use crate::ports::{Failure, Store, Tree};
+
+/// Where a batch is in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct BatchPlace {
+    /// When it was received.
+    pub at: Timestamp,
+    /// The application's counter.
+    pub batch: u32,
+}
+
+/// A batch with the state of its rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchPage {
+    /// The application's counter.
+    pub batch: u32,
+    /// Its serial.
+    pub serial: Serial,
+    /// When it was received.
+    pub at: Timestamp,
+    /// Its rows, in the order sent.
+    pub rows: Vec<PageRow>,
+}
+
+/// A row of a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageRow {
+    /// The record's serial.
+    pub serial: Serial,
+    /// The pseudonym it was sent for.
+    pub ccid: Ccid,
+    /// Its scene, when it is one of the application's.
+    pub scene: Option<SceneNo>,
+    /// The day it counts for.
+    pub day: Day,
+    /// Grams the partner computed.
+    pub claimed_grams: Grams,
+    /// Grams the platform computed.
+    pub grams: Grams,
+    /// How far it has come.
+    pub state: RowState,
+}
+
+/// How far a row has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RowState {
+    /// Claimed; the account has not decided yet.
+    Received,
+    /// It is this record, received before.
+    Replayed(RecordRef),
+    /// Pending in the account.
+    Submitted {
+        /// Grams that count, after caps.
+        grams: Grams,
+        /// Whether a cap cut it.
+        capped: bool,
+    },
+    /// Issued by a run.
+    Issued {
+        /// Grams issued.
+        grams: Grams,
+        /// The run.
+        run: RunNo,
+    },
+    /// Refused: at the door, by the account, or by a run.
+    Refused {
+        /// Why.
+        reason: Reason,
+        /// The run, when one refused it.
+        run: Option<RunNo>,
+    },
+}
+
+/// What malls captured and gave back on a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SettlementTotals {
+    /// Points captured, by CONFIRM and PAY.
+    pub captured: Points,
+    /// Points refunded.
+    pub refunded: Points,
+    /// Captures.
+    pub orders: u64,
+    /// Refunds.
+    pub refunds: u64,
+}
+
+/// What of a batch never changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BatchHead {
+    pub serial: Serial,
+    pub at: Timestamp,
+    pub rows: Vec<HeadRow>,
+}
+
+/// What of a row never changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HeadRow {
+    pub serial: Serial,
+    pub ccid: Ccid,
+    pub scene: Option<SceneNo>,
+    pub day: Day,
+    pub claimed_grams: Grams,
+    pub grams: Grams,
+}
+
+/// A run's totals, with where it began and the last entry that is in them: an older one that comes
+/// again is passed over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RunRow {
+    /// Sequence of the entry that started it; 0 while that is unknown.
+    pub began: u64,
+    pub last: u64,
+    pub totals: RunTotals,
+}
+
+/// A day's settlement, with the last entry that is in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SettlementRow {
+    pub last: u64,
+    pub totals: SettlementTotals,
+}
+
+// ---------------------------------------------------------------------------------------------
+// Keys
+
+const EARLIEST: Timestamp = Timestamp(i64::MIN);
+
+/// The part of a batch that never changes, or its rows' states.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Part {
+    Head,
+    States,
+}
+
+/// A signed instant as bytes that sort by time.
+fn instant(at: Timestamp) -> [u8; 8] {
+    // The sign bit turned: what is negative sorts first.
+    (at.0.cast_unsigned() ^ (1 << 63)).to_be_bytes()
+}
+
+fn instant_of(bytes: [u8; 8]) -> Timestamp {
+    Timestamp((u64::from_be_bytes(bytes) ^ (1 << 63)).cast_signed())
+}
+
+/// A signed day as bytes that sort by time.
+pub(crate) fn day_bytes(day: Day) -> [u8; 4] {
+    (day.0.cast_unsigned() ^ (1 << 31)).to_be_bytes()
+}
+
+pub(crate) fn day_of(bytes: [u8; 4]) -> Day {
+    Day((u32::from_be_bytes(bytes) ^ (1 << 31)).cast_signed())
+}
+
+/// The key of a part of a batch.
+pub(crate) fn batch_key(app: AppNo, batch: u32, part: Part) -> Vec<u8> {
+    let part = match part {
+        Part::Head => [0],
+        Part::States => [1],
+    };
+    [&app.0.to_be_bytes()[..], &batch.to_be_bytes(), &part].concat()
+}
+
+pub(crate) fn batch_time_key(app: AppNo, place: BatchPlace) -> Vec<u8> {
+    [&app.0.to_be_bytes()[..], &instant(place.at), &place.batch.to_be_bytes()].concat()
+}
+
+pub(crate) fn feed_key(app: AppNo, kind: PushKind, id: MessageId) -> Vec<u8> {
+    let (app, kind) = (app.0.to_be_bytes(), [kind.tag()]);
+    [&app[..], &kind, &id.sequence.to_be_bytes(), &id.item.to_be_bytes()].concat()
+}
+
+/// The key of how far a feed is done; before all of its notices.
+pub(crate) fn feed_done_key(app: AppNo, kind: PushKind) -> Vec<u8> {
+    [&app.0.to_be_bytes()[..], &[kind.tag()]].concat()
+}
+
+pub(crate) fn errand_key(account: AccountId, errand: ErrandNo) -> Vec<u8> {
+    [&account.0[..], &errand.0.to_be_bytes()].concat()
+}
+
+/// The key of a freeze that lapses: the dues follower takes it out when it is settled.
+pub fn due_key(at: Timestamp, account: AccountId) -> Vec<u8> {
+    [&instant(at)[..], &account.0].concat()
+}
+
+pub(crate) fn run_key(run: RunNo) -> Vec<u8> {
+    run.0.to_be_bytes().to_vec()
+}
+
+pub(crate) fn settlement_key(app: AppNo, day: Day) -> Vec<u8> {
+    [&app.0.to_be_bytes()[..], &day_bytes(day)].concat()
+}
+
+/// The first key behind this one.
+fn behind(key: &[u8]) -> Vec<u8> {
+    [key, &[0]].concat()
+}
+
+// ---------------------------------------------------------------------------------------------
+// Values
+
+pub(crate) fn encode(tree: Tree, value: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    rmp_serde::to_vec(value).map_err(|error| Failure::Store(format!("{tree:?}: {error}")))
+}
+
+pub(crate) fn decode<T: DeserializeOwned>(tree: Tree, value: &[u8]) -> Result<T, Failure> {
+    rmp_serde::from_slice(value).map_err(|_| damaged(tree))
+}
+
+pub(crate) fn damaged(tree: Tree) -> Failure {
+    Failure::Damaged(format!("a value or key of {tree:?}: run `carbon store rebuild`"))
+}
+
+/// The bytes of a key from a place on.
+fn part<const N: usize>(tree: Tree, key: &[u8], from: usize) -> Result<[u8; N], Failure> {
+    let bytes = key.get(from..).and_then(|rest| rest.first_chunk::<N>());
+    bytes.copied().ok_or_else(|| damaged(tree))
+}
+
+// ---------------------------------------------------------------------------------------------
+// Reading
+
+/// A batch with the state of its rows.
+pub fn batch(store: &dyn Store, app: AppNo, batch: u32) -> Result<Option<BatchPage>, Failure> {
+    let tree = Tree::Batches;
+    let Some(head) = store.get(tree, &batch_key(app, batch, Part::Head))? else {
+        return Ok(None);
+    };
+    let head: BatchHead = decode(tree, &head)?;
+    let states = store.get(tree, &batch_key(app, batch, Part::States))?;
+    let states = states.ok_or_else(|| damaged(tree))?;
+    let row = |(index, row): (usize, HeadRow)| {
+        Ok(PageRow {
+            serial: row.serial,
+            ccid: row.ccid,
+            scene: row.scene,
+            day: row.day,
+            claimed_grams: row.claimed_grams,
+            grams: row.grams,
+            state: rows::read(&states, index).ok_or_else(|| damaged(tree))?,
+        })
+    };
+    let rows = head.rows.into_iter().enumerate().map(row).collect::<Result<_, Failure>>()?;
+    Ok(Some(BatchPage { batch, serial: head.serial, at: head.at, rows }))
+}
+
+/// The CCID that a record was sent with.
+pub fn sent_with(store: &dyn Store, record: RecordRef) -> Result<Option<Ccid>, Failure> {
+    let head = store.get(Tree::Batches, &batch_key(record.app, record.batch, Part::Head))?;
+    let head: Option<BatchHead> = head.map(|head| decode(Tree::Batches, &head)).transpose()?;
+    let row = head.and_then(|head| head.rows.into_iter().nth(usize::from(record.row)));
+    Ok(row.map(|row| row.ccid))
+}
+
+/// Batches received in `from..to`, oldest first, behind a place of an earlier answer.
+pub fn batches(
+    store: &dyn Store,
+    app: AppNo,
+    from: Timestamp,
+    to: Timestamp,
+    after: Option<BatchPlace>,
+    limit: usize,
+) -> Result<Vec<BatchPlace>, Failure> {
+    let tree = Tree::BatchTimes;
+    let start = batch_time_key(app, BatchPlace { at: from, batch: 0 });
+    let start = match after {
+        Some(place) => start.max(behind(&batch_time_key(app, place))),
+        None => start,
+    };
+    let end = batch_time_key(app, BatchPlace { at: to, batch: 0 });
+    let pairs = store.scan(tree, &start, &end, limit, false)?;
+    let place = |(key, _): (Vec<u8>, Vec<u8>)| {
+        Ok(BatchPlace {
+            at: instant_of(part(tree, &key, 2)?),
+            batch: u32::from_be_bytes(part(tree, &key, 10)?),
+        })
+    };
+    pairs.into_iter().map(place).collect()
+}
+
+/// Notices of one kind owed to an application behind an id, in the order of the journal.
+pub fn notices(
+    store: &dyn Store,
+    app: AppNo,
+    kind: PushKind,
+    after: MessageId,
+    limit: usize,
+) -> Result<Vec<Notice>, Failure> {
+    let from = behind(&feed_key(app, kind, after));
+    let last = MessageId { sequence: u64::MAX, item: u32::MAX };
+    let pairs = store.scan(Tree::Feeds, &from, &feed_key(app, kind, last), limit, false)?;
+    pairs.iter().map(|(_, value)| decode(Tree::Feeds, value)).collect()
+}
+
+/// Keys of the notices of one kind behind an id, up to and including another.
+pub(crate) fn notice_keys(
+    store: &dyn Store,
+    app: AppNo,
+    kind: PushKind,
+    (after, through): (MessageId, MessageId),
+) -> Result<Vec<Vec<u8>>, Failure> {
+    let (from, to) = (feed_key(app, kind, after), feed_key(app, kind, through));
+    let pairs = store.scan(Tree::Feeds, &behind(&from), &behind(&to), usize::MAX, false)?;
+    Ok(pairs.into_iter().map(|(key, _)| key).collect())
+}
+
+/// Errands under way, by account and number.
+pub fn errands(
+    store: &dyn Store,
+    after: Option<(AccountId, ErrandNo)>,
+    limit: usize,
+) -> Result<Vec<(AccountId, ErrandNo, Purpose)>, Failure> {
+    let tree = Tree::Errands;
+    let from = after.map_or_else(Vec::new, |(account, no)| behind(&errand_key(account, no)));
+    let errand = |(key, value): (Vec<u8>, Vec<u8>)| {
+        let account = AccountId(part(tree, &key, 0)?);
+        let no = ErrandNo(u32::from_be_bytes(part(tree, &key, 16)?));
+        Ok((account, no, decode(tree, &value)?))
+    };
+    store.scan(tree, &from, &[0xff; 21], limit, false)?.into_iter().map(errand).collect()
+}
+
+/// Accounts with a freeze that lapses at or before an instant, soonest first.
+pub fn dues(
+    store: &dyn Store,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<(Timestamp, AccountId)>, Failure> {
+    let tree = Tree::Due;
+    let from = due_key(EARLIEST, AccountId([0; 16]));
+    let to = due_key(now.plus_ms(1), AccountId([0; 16]));
+    let due = |(key, _): (Vec<u8>, Vec<u8>)| {
+        Ok((instant_of(part(tree, &key, 0)?), AccountId(part(tree, &key, 8)?)))
+    };
+    store.scan(tree, &from, &to, limit, false)?.into_iter().map(due).collect()
+}
+
+/// Accounts with pending records, in key order, each with the earliest day that is pending.
+pub fn pending(
+    store: &dyn Store,
+    after: Option<AccountId>,
+    limit: usize,
+) -> Result<Vec<(AccountId, Day)>, Failure> {
+    let tree = Tree::Pending;
+    let from = after.map_or_else(Vec::new, |account| behind(&account.0));
+    let row = |(key, value): (Vec<u8>, Vec<u8>)| {
+        Ok((AccountId(part(tree, &key, 0)?), day_of(part(tree, &value, 0)?)))
+    };
+    store.scan(tree, &from, &[0xff; 17], limit, false)?.into_iter().map(row).collect()
+}
+
+/// At which sequence a run began.
+pub fn run_began(store: &dyn Store, run: RunNo) -> Result<Option<u64>, Failure> {
+    Ok(run_row(store, run)?.map(|row| row.began).filter(|began| *began > 0))
+}
+
+/// Totals of a run so far; none of anything for a run that nobody knows.
+pub fn run_totals(store: &dyn Store, run: RunNo) -> Result<RunTotals, Failure> {
+    Ok(run_row(store, run)?.unwrap_or_default().totals)
+}
+
+fn run_row(store: &dyn Store, run: RunNo) -> Result<Option<RunRow>, Failure> {
+    let row = store.get(Tree::Runs, &run_key(run))?;
+    row.map(|row| decode(Tree::Runs, &row)).transpose()
+}
+
+/// Settlement totals of a mall by day, `from` and `to` included; days without any are left out.
+pub fn settlement(
+    store: &dyn Store,
+    app: AppNo,
+    from: Day,
+    to: Day,
+) -> Result<Vec<(Day, SettlementTotals)>, Failure> {
+    let tree = Tree::Settlements;
+    let (from, to) = (settlement_key(app, from), behind(&settlement_key(app, to)));
+    let row = |(key, value): (Vec<u8>, Vec<u8>)| {
+        let row: SettlementRow = decode(tree, &value)?;
+        Ok((day_of(part(tree, &key, 2)?), row.totals))
+    };
+    store.scan(tree, &from, &to, usize::MAX, false)?.into_iter().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_sort_as_what_they_mean() {
+        let times = [i64::MIN, -1, 0, 1, i64::MAX].map(Timestamp);
+        assert!(times.map(instant).is_sorted());
+        assert_eq!(times.map(|at| instant_of(instant(at))), times);
+        let days = [i32::MIN, -1, 0, 1, i32::MAX].map(Day);
+        assert!(days.map(day_bytes).is_sorted());
+        assert_eq!(days.map(|day| day_of(day_bytes(day))), days);
+        let (app, kind) = (AppNo(1), PushKind::Issuance);
+        let ids = [(1, 2), (1, 300), (2, 0), (256, 0)];
+        let ids = ids.map(|(sequence, item)| feed_key(app, kind, MessageId { sequence, item }));
+        assert!(ids.is_sorted());
+    }
+}

@@ -1,0 +1,456 @@
+//! The projector: folds entries into the read models of `models.rs`.
+//!
+//! It may see an entry again after a crash, with the trees ahead of it: everything it then writes
+//! is overwritten by the entries that follow (row states, pending days, errands), or is the same
+//! (directory, feeds), or is a sum that remembers the last entry in it and passes older ones over.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use carbon_protocol::account::{AccountEvent, IssuedRecord, LotPoints};
+use carbon_protocol::courier::{CourierEvent, Notice, NoticeBody, PushKind};
+use carbon_protocol::entry::{Event, Stream};
+use carbon_protocol::intake::{BatchRow, IntakeEvent, RowVerdict};
+use carbon_protocol::issuance::IssuanceEvent;
+use carbon_protocol::{
+    AccountId, AppNo, Day, MessageId, Points, Reason, RecordRef, RunNo, Timestamp,
+};
+
+use super::directory::{self, Directory};
+use super::hot::Hot;
+use super::links::{Link, Links};
+use super::models::{
+    self, BatchHead, BatchPlace, HeadRow, Part, RowState, RunRow, SettlementRow, batch_key,
+    damaged, day_bytes, day_of, decode, encode,
+};
+use super::rows;
+use crate::ports::{Committed, Failure, Put, Store, Tree};
+
+/// Row states of batches kept in memory, twice at most; some eight kilobytes each.
+const BATCHES: usize = 1024;
+/// Small values kept in memory, twice at most.
+const SMALL: usize = 50_000;
+
+type Key = (Tree, Vec<u8>);
+
+/// What an entry changes in the trees, and whom that should wake.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Projected {
+    /// Writes, one a key. To be put before the next entry is projected.
+    pub puts: Vec<Put>,
+    /// Feeds with a new notice.
+    pub touched_feeds: Vec<(AppNo, PushKind)>,
+    /// Whether an errand began.
+    pub errands: bool,
+    /// Whether something will be due.
+    pub dues: bool,
+}
+
+/// Folds entries, in order.
+pub struct Projector {
+    directory: Arc<Directory>,
+    links: Links,
+    trees: Trees,
+}
+
+/// The trees as they are with the writes of the entry at hand.
+struct Trees {
+    store: Arc<dyn Store>,
+    batches: Hot<Key, Vec<u8>>,
+    small: Hot<Key, Vec<u8>>,
+    /// Of the entry at hand.
+    fresh: BTreeMap<Key, Option<Vec<u8>>>,
+}
+
+/// Which entry an event is of, and its place in it.
+#[derive(Clone, Copy)]
+struct Place {
+    sequence: u64,
+    item: u32,
+    at: Timestamp,
+}
+
+impl Trees {
+    fn get(&mut self, tree: Tree, key: Vec<u8>) -> Result<Option<Vec<u8>>, Failure> {
+        let key = (tree, key);
+        if let Some(fresh) = self.fresh.get(&key) {
+            return Ok(fresh.clone());
+        }
+        let hot = if tree == Tree::Batches { &mut self.batches } else { &mut self.small };
+        match hot.get(&key) {
+            Some(value) => Ok(Some(value.clone())),
+            None => self.store.get(tree, &key.1),
+        }
+    }
+
+    fn put(&mut self, tree: Tree, key: Vec<u8>, value: Vec<u8>) {
+        self.fresh.insert((tree, key), Some(value));
+    }
+
+    fn remove(&mut self, tree: Tree, key: Vec<u8>) {
+        self.fresh.insert((tree, key), None);
+    }
+
+    /// The writes of the entry; what is read again soon stays in memory.
+    fn take(&mut self) -> Vec<Put> {
+        let fresh = std::mem::take(&mut self.fresh);
+        for (key, value) in &fresh {
+            let hot = match key.0 {
+                // Heads are read by pages only: their states are what changes.
+                Tree::Batches if key.1.last() == Some(&1) => &mut self.batches,
+                Tree::Pending | Tree::Runs | Tree::Settlements => &mut self.small,
+                _ => continue,
+            };
+            match value {
+                Some(value) => drop(hot.put(key.clone(), value.clone())),
+                None => hot.remove(key),
+            }
+        }
+        let put = |((tree, key), value)| Put { tree, key, value };
+        fresh.into_iter().map(put).collect()
+    }
+}
+
+impl Projector {
+    /// A projector into a store and the resident directory.
+    pub fn new(store: Arc<dyn Store>, directory: Arc<Directory>) -> Self {
+        let links = Links::new(store.clone());
+        let (batches, small) = (Hot::new(BATCHES), Hot::new(SMALL));
+        let trees = Trees { store, batches, small, fresh: BTreeMap::new() };
+        Self { directory, links, trees }
+    }
+
+    /// What an entry changes. After a failure the same entry can be projected again.
+    pub fn project(&mut self, committed: &Committed) -> Result<Projected, Failure> {
+        self.trees.fresh.clear();
+        let (entry, mut projected) = (&committed.entry, Projected::default());
+        let mut sums = Sums::default();
+        for (item, event) in (0..).zip(&entry.events) {
+            let place = Place { sequence: committed.sequence, item, at: entry.at };
+            match (entry.stream, event) {
+                (Stream::Account(account), Event::Account(event)) => {
+                    self.links.learn(account, event);
+                    self.account(account, event, &mut projected)?;
+                    self.rows(event)?;
+                    self.notice(account, event, place, &mut projected)?;
+                    sums.add(entry.at.day(), event);
+                }
+                (Stream::Intake(app), Event::Intake(event)) => self.batch(app, event, place)?,
+                (Stream::Courier(app), Event::Courier(event)) => self.courier(app, event)?,
+                (Stream::Issuance, Event::Issuance(IssuanceEvent::Started { run, .. })) => {
+                    sums.runs.entry(*run).or_default().began = committed.sequence;
+                }
+                // What claims and the registry decide is in their snapshots.
+                _ => {}
+            }
+        }
+        self.add(committed.sequence, sums)?;
+        projected.puts = self.trees.take();
+        Ok(projected)
+    }
+
+    fn account(
+        &mut self,
+        account: AccountId,
+        event: &AccountEvent,
+        projected: &mut Projected,
+    ) -> Result<(), Failure> {
+        match event {
+            AccountEvent::Bound { ccid, .. } => {
+                self.directory.insert(ccid, account);
+                let Put { tree, key, value } = directory::put(ccid, account);
+                self.trees.fresh.insert((tree, key), value);
+            }
+            AccountEvent::ErrandBegun { errand, purpose } => {
+                let purpose = encode(Tree::Errands, purpose)?;
+                self.trees.put(Tree::Errands, models::errand_key(account, *errand), purpose);
+                projected.errands = true;
+            }
+            AccountEvent::ErrandFailed { errand, .. }
+            | AccountEvent::ErrandSucceeded { errand } => {
+                self.trees.remove(Tree::Errands, models::errand_key(account, *errand));
+            }
+            AccountEvent::OrderFrozen { lapses, .. } => {
+                self.trees.put(Tree::Due, models::due_key(*lapses, account), Vec::new());
+                projected.dues = true;
+            }
+            AccountEvent::RecordSubmitted { day, .. } => {
+                let known = self.trees.get(Tree::Pending, account.0.to_vec())?;
+                let known = known.map(|known| earliest(&known)).transpose()?;
+                let earliest = known.map_or(*day, |known| known.min(*day));
+                self.pending(account, Some(earliest));
+            }
+            AccountEvent::RunPassed { pending_from, .. } => self.pending(account, *pending_from),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn pending(&mut self, account: AccountId, earliest: Option<Day>) {
+        let key = account.0.to_vec();
+        match earliest {
+            Some(day) => self.trees.put(Tree::Pending, key, day_bytes(day).to_vec()),
+            None => self.trees.remove(Tree::Pending, key),
+        }
+    }
+
+    // -----------------------------------------------------------------------------------------
+    // Batches
+
+    fn batch(&mut self, app: AppNo, event: &IntakeEvent, place: Place) -> Result<(), Failure> {
+        let IntakeEvent::BatchReceived { batch, serial, rows: received, .. } = event;
+        let head = BatchHead {
+            serial: serial.clone(),
+            at: place.at,
+            rows: received.iter().map(head_row).collect(),
+        };
+        let states = rows::block(received.iter().map(|row| first_state(row.verdict)));
+        let head = encode(Tree::Batches, &head)?;
+        self.trees.put(Tree::Batches, batch_key(app, *batch, Part::Head), head);
+        self.trees.put(Tree::Batches, batch_key(app, *batch, Part::States), states);
+        let time = models::batch_time_key(app, BatchPlace { at: place.at, batch: *batch });
+        self.trees.put(Tree::BatchTimes, time, Vec::new());
+        Ok(())
+    }
+
+    /// The rows whose state an account's event changes.
+    fn rows(&mut self, event: &AccountEvent) -> Result<(), Failure> {
+        match event {
+            AccountEvent::RecordSubmitted { record, grams, capped, .. } => {
+                self.row(*record, RowState::Submitted { grams: *grams, capped: *capped })
+            }
+            AccountEvent::RecordRefused { record, reason, .. } => {
+                self.row(*record, RowState::Refused { reason: *reason, run: None })
+            }
+            AccountEvent::Issued { run, issued, refused, .. } => {
+                for IssuedRecord { record, grams, .. } in issued {
+                    self.row(*record, RowState::Issued { grams: *grams, run: *run })?;
+                }
+                let (reason, run) = (Reason::Excluded, Some(*run));
+                for IssuedRecord { record, .. } in refused {
+                    self.row(*record, RowState::Refused { reason, run })?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn row(&mut self, record: RecordRef, state: RowState) -> Result<(), Failure> {
+        let key = batch_key(record.app, record.batch, Part::States);
+        let mut states = self.trees.get(Tree::Batches, key.clone())?.unwrap_or_default();
+        if rows::write(&mut states, usize::from(record.row), state) {
+            self.trees.put(Tree::Batches, key, states);
+        } else {
+            // Its balance is right all the same, and standing still would stop everybody.
+            tracing::error!(?record, "a record's batch is not in the read models");
+        }
+        Ok(())
+    }
+
+    // -----------------------------------------------------------------------------------------
+    // Feeds
+
+    fn notice(
+        &mut self,
+        account: AccountId,
+        event: &AccountEvent,
+        place: Place,
+        projected: &mut Projected,
+    ) -> Result<(), Failure> {
+        let Some((app, sequence, body)) = owed(event) else { return Ok(()) };
+        let Some(Link { ccid, partner_uid }) = self.addressee(account, app, &body)? else {
+            tracing::error!(?account, %app, "an event is owed, and no CCID is known for it");
+            return Ok(());
+        };
+        let id = MessageId { sequence: place.sequence, item: place.item };
+        let (at, kind) = (place.at, body.kind());
+        let notice = Notice { id, at, account, ccid, partner_uid, sequence, body };
+        let notice = encode(Tree::Feeds, &notice)?;
+        self.trees.put(Tree::Feeds, models::feed_key(app, kind, id), notice);
+        if !projected.touched_feeds.contains(&(app, kind)) {
+            projected.touched_feeds.push((app, kind));
+        }
+        Ok(())
+    }
+
+    /// What was delivered is owed no more, and goes: the journal keeps it. What was parked stays,
+    /// to be replayed.
+    fn courier(&mut self, app: AppNo, event: &CourierEvent) -> Result<(), Failure> {
+        let (kind, through, delivered) = match event {
+            CourierEvent::Delivered { kind, through, .. } => (*kind, *through, true),
+            CourierEvent::Parked { kind, through, .. } => (*kind, *through, false),
+            _ => return Ok(()),
+        };
+        let done_key = models::feed_done_key(app, kind);
+        let done = self.trees.get(Tree::Feeds, done_key.clone())?;
+        let done = done.map(|done| decode(Tree::Feeds, &done)).transpose()?;
+        let done = done.unwrap_or(MessageId { sequence: 0, item: 0 });
+        // Seen again after a crash: what lies below may be parked.
+        if through <= done {
+            return Ok(());
+        }
+        if delivered {
+            for key in models::notice_keys(&*self.trees.store, app, kind, (done, through))? {
+                self.trees.remove(Tree::Feeds, key);
+            }
+        }
+        self.trees.put(Tree::Feeds, done_key, encode(Tree::Feeds, &through)?);
+        Ok(())
+    }
+
+    /// Whom an application is told about: the account's CCID for it; a refused record may name
+    /// one that is not the account's, and is told under the CCID it was sent with.
+    fn addressee(
+        &mut self,
+        account: AccountId,
+        app: AppNo,
+        body: &NoticeBody,
+    ) -> Result<Option<Link>, Failure> {
+        let link = self.links.of(account, app)?;
+        let NoticeBody::RecordRefused { record, reason, .. } = body else { return Ok(link) };
+        if link.is_some() && *reason != Reason::UnknownCcid {
+            return Ok(link);
+        }
+        let sent_with = models::sent_with(&*self.trees.store, *record)?;
+        Ok(sent_with.map(|ccid| Link { ccid, partner_uid: None }).or(link))
+    }
+
+    // -----------------------------------------------------------------------------------------
+    // Sums
+
+    /// Adds an entry's sums to those that do not have them yet.
+    fn add(&mut self, sequence: u64, sums: Sums) -> Result<(), Failure> {
+        for (run, more) in sums.runs {
+            let key = models::run_key(run);
+            let row = self.trees.get(Tree::Runs, key.clone())?;
+            let mut row: RunRow =
+                row.map(|row| decode(Tree::Runs, &row)).transpose()?.unwrap_or_default();
+            if row.last >= sequence {
+                continue;
+            }
+            row.last = sequence;
+            row.began = row.began.max(more.began);
+            let (totals, more) = (&mut row.totals, more.totals);
+            totals.records = totals.records.saturating_add(more.records);
+            totals.refused = totals.refused.saturating_add(more.refused);
+            totals.grams = totals.grams.saturating_add(more.grams);
+            totals.points = totals.points.saturating_add(more.points);
+            let row = encode(Tree::Runs, &row)?;
+            self.trees.put(Tree::Runs, key, row);
+        }
+        for ((app, day), more) in sums.settlements {
+            let key = models::settlement_key(app, day);
+            let row = self.trees.get(Tree::Settlements, key.clone())?;
+            let row = row.map(|row| decode(Tree::Settlements, &row)).transpose()?;
+            let mut row: SettlementRow = row.unwrap_or_default();
+            if row.last >= sequence {
+                continue;
+            }
+            row.last = sequence;
+            let (totals, more) = (&mut row.totals, more.totals);
+            totals.captured = totals.captured.saturating_add(more.captured);
+            totals.refunded = totals.refunded.saturating_add(more.refunded);
+            totals.orders = totals.orders.saturating_add(more.orders);
+            totals.refunds = totals.refunds.saturating_add(more.refunds);
+            let row = encode(Tree::Settlements, &row)?;
+            self.trees.put(Tree::Settlements, key, row);
+        }
+        Ok(())
+    }
+}
+
+/// What one entry adds to sums: all of it or nothing is in a sum.
+#[derive(Default)]
+struct Sums {
+    runs: BTreeMap<RunNo, RunRow>,
+    settlements: BTreeMap<(AppNo, Day), SettlementRow>,
+}
+
+impl Sums {
+    fn add(&mut self, day: Day, event: &AccountEvent) {
+        match event {
+            AccountEvent::Issued { run, issued, refused, .. } => {
+                let totals = &mut self.runs.entry(*run).or_default().totals;
+                totals.records = totals.records.saturating_add(issued.len() as u64);
+                totals.refused = totals.refused.saturating_add(refused.len() as u64);
+                let grams = issued.iter().map(|record| record.grams).sum();
+                totals.grams = totals.grams.saturating_add(grams);
+            }
+            AccountEvent::PointsCredited { run, lot, .. } => {
+                let totals = &mut self.runs.entry(*run).or_default().totals;
+                totals.points = totals.points.saturating_add(lot.points);
+            }
+            AccountEvent::OrderConfirmed { action, points } => {
+                self.captured(action.app, day, *points);
+            }
+            AccountEvent::OrderPaid { action, lots } => {
+                self.captured(action.app, day, sum(lots));
+            }
+            AccountEvent::OrderRefunded { action, lots } => {
+                let totals = &mut self.settlements.entry((action.app, day)).or_default().totals;
+                totals.refunded = totals.refunded.saturating_add(sum(lots));
+                totals.refunds = totals.refunds.saturating_add(1);
+            }
+            _ => {}
+        }
+    }
+
+    fn captured(&mut self, app: AppNo, day: Day, points: Points) {
+        let totals = &mut self.settlements.entry((app, day)).or_default().totals;
+        totals.captured = totals.captured.saturating_add(points);
+        totals.orders = totals.orders.saturating_add(1);
+    }
+}
+
+fn sum(lots: &[LotPoints]) -> Points {
+    lots.iter().map(|lot| lot.points).sum()
+}
+
+fn earliest(value: &[u8]) -> Result<Day, Failure> {
+    value.try_into().map(day_of).map_err(|_| damaged(Tree::Pending))
+}
+
+fn head_row(row: &BatchRow) -> HeadRow {
+    HeadRow {
+        serial: row.serial.clone(),
+        ccid: row.ccid.clone(),
+        scene: row.scene,
+        day: row.behaviour.day(),
+        claimed_grams: row.claimed_grams,
+        grams: row.grams,
+    }
+}
+
+fn first_state(verdict: RowVerdict) -> RowState {
+    match verdict {
+        RowVerdict::Received => RowState::Received,
+        RowVerdict::Replayed(record) => RowState::Replayed(record),
+        RowVerdict::Refused(reason) => RowState::Refused { reason, run: None },
+    }
+}
+
+/// To whom an event is owed, under which number, and as what.
+fn owed(event: &AccountEvent) -> Option<(AppNo, u32, NoticeBody)> {
+    Some(match event {
+        AccountEvent::SceneLit { scene, app, consents, notice } => {
+            let consents = consents.clone();
+            (*app, *notice, NoticeBody::SceneLit { scene: *scene, consents })
+        }
+        AccountEvent::SceneRevoked { scene, app, channel, notice } => {
+            (*app, *notice, NoticeBody::SceneRevoked { scene: *scene, channel: *channel })
+        }
+        AccountEvent::MallUnlinked { app, channel, notice } => {
+            (*app, *notice, NoticeBody::MallUnlinked { channel: *channel })
+        }
+        AccountEvent::RecordRefused { record, scene, reason, notice, .. } => {
+            let (record, scene, reason) = (*record, *scene, *reason);
+            (record.app, *notice, NoticeBody::RecordRefused { record, scene, reason })
+        }
+        AccountEvent::Issued { run, app, issued, refused, notice, .. } => {
+            let (issued, refused) = (issued.clone(), refused.clone());
+            (*app, *notice, NoticeBody::Issued { run: *run, issued, refused })
+        }
+        _ => return None,
+    })
+}

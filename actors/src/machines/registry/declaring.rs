@@ -1,0 +1,204 @@
+//! Declarations: the same again is a replay, another thing under the same name a conflict, and
+//! numbers are given once.
+
+use std::sync::Arc;
+
+use carbon_protocol::methodology::Methodology;
+use carbon_protocol::policy::Policy;
+use carbon_protocol::registry::{
+    Agreement, App, AppRole, Partner, RegistryEvent, RegistryReply, Scene,
+};
+use carbon_protocol::signature::sm3;
+use carbon_protocol::{AppNo, Reason, Rejection, SceneNo, Timestamp};
+
+use super::Registry;
+use crate::machines::Decision;
+
+type Decided = Result<Decision<Registry>, Rejection>;
+
+fn done(event: Option<RegistryEvent>) -> Decided {
+    let reply = RegistryReply::Done { replay: event.is_none() };
+    Ok(Decision { events: event.into_iter().collect(), reply })
+}
+
+fn refused(reason: Reason, field: &str) -> Decided {
+    Err(Rejection::of_field(reason, field))
+}
+
+/// The number behind the last one; nothing where all are given.
+fn next(count: usize) -> Option<u16> {
+    u16::try_from(count).ok()?.checked_add(1)
+}
+
+impl Registry {
+    pub(super) fn register_partner(&self, partner: &Partner) -> Decided {
+        match self.partners.get(&partner.id) {
+            Some(known) if known == partner => done(None),
+            Some(_) => refused(Reason::AlreadyRegistered, "id"),
+            None => done(Some(RegistryEvent::PartnerRegistered(partner.clone()))),
+        }
+    }
+
+    pub(super) fn register_app(&self, app: &App) -> Decided {
+        if let Some(known) = self.app_by_id(&app.id) {
+            let same = App {
+                no: known.no,
+                tokens: known.tokens,
+                suspended: known.suspended,
+                // Sealed secrets differ with every sealing; the door compares what is in them.
+                sign_key: known.sign_key.clone(),
+                data_key: known.data_key.clone(),
+                ..app.clone()
+            };
+            return match **known == same {
+                true => Ok(Decision::answer(RegistryReply::App(known.no))),
+                false => refused(Reason::AlreadyRegistered, "appId"),
+            };
+        }
+        if !self.partners.contains_key(&app.partner) {
+            return refused(Reason::NotFound, "partnerId");
+        }
+        let Some(no) = next(self.apps.len()).map(AppNo) else {
+            return refused(Reason::TooManyItems, "appId");
+        };
+        let app = App { no, tokens: [Timestamp(0); 2], suspended: false, ..app.clone() };
+        let events = vec![RegistryEvent::AppRegistered(Box::new(app))];
+        Ok(Decision { events, reply: RegistryReply::App(no) })
+    }
+
+    pub(super) fn declare_scene(&self, scene: &Scene) -> Decided {
+        if let Some(known) = self.scene_by_code(&scene.code) {
+            let same = Scene { no: known.no, ..scene.clone() };
+            return match **known == same {
+                true => Ok(Decision::answer(RegistryReply::Scene(known.no))),
+                false => refused(Reason::AlreadyRegistered, "sceneCode"),
+            };
+        }
+        let submits = |app: &AppNo| self.app(*app).is_some_and(|app| app.role == AppRole::Scene);
+        if scene.apps.is_empty() || !scene.apps.iter().all(submits) {
+            return refused(Reason::NotFound, "appIds");
+        }
+        if scene.active_to < scene.active_from {
+            return refused(Reason::OutOfRange, "activeTo");
+        }
+        if !self.methodologies.keys().any(|(id, _)| *id == scene.methodology) {
+            return refused(Reason::UnknownMethodology, "methodology");
+        }
+        let Some(no) = next(self.scenes.len()).map(SceneNo) else {
+            return refused(Reason::TooManyItems, "sceneCode");
+        };
+        let scene = Scene { no, ..scene.clone() };
+        let events = vec![RegistryEvent::SceneDeclared(Box::new(scene))];
+        Ok(Decision { events, reply: RegistryReply::Scene(no) })
+    }
+
+    pub(super) fn publish_agreement(&self, agreement: &Agreement) -> Decided {
+        let newest = self
+            .agreements
+            .range((agreement.id.clone(), 0)..=(agreement.id.clone(), u32::MAX))
+            .next_back()
+            .map(|(_, newest)| newest);
+        if let Some(known) = self.agreement(&agreement.id, agreement.version) {
+            return match **known == *agreement {
+                true => done(None),
+                false => refused(Reason::AlreadyRegistered, "version"),
+            };
+        }
+        if agreement.sm3 != sm3(agreement.text.as_bytes()) {
+            // A consent names the digest (INV-04): it must be the text's.
+            return refused(Reason::Malformed, "sm3");
+        }
+        if agreement.version == 0 || newest.is_some_and(|n| n.version > agreement.version) {
+            return refused(Reason::OutOfRange, "version");
+        }
+        if newest.is_some_and(|newest| newest.scope != agreement.scope) {
+            return refused(Reason::AlreadyRegistered, "scope");
+        }
+        done(Some(RegistryEvent::AgreementPublished(Box::new(agreement.clone()))))
+    }
+
+    pub(super) fn adopt_policy(&self, policy: &Policy) -> Decided {
+        match self.policies.iter().find(|known| known.version == policy.version) {
+            Some(known) if **known == *policy => return done(None),
+            Some(_) => return refused(Reason::AlreadyRegistered, "version"),
+            None => {}
+        }
+        if self.policies.last().is_some_and(|newest| newest.version > policy.version) {
+            return refused(Reason::OutOfRange, "version");
+        }
+        done(Some(RegistryEvent::PolicyAdopted(Box::new(policy.clone()))))
+    }
+
+    pub(super) fn adopt_methodologies(&self, all: &[Methodology]) -> Decided {
+        let key = |one: &Methodology| (one.id.clone(), one.effective);
+        let new: Vec<Methodology> = all
+            .iter()
+            .filter(|one| self.methodologies.get(&key(one)).is_none_or(|known| **known != **one))
+            .cloned()
+            .collect();
+        done((!new.is_empty()).then_some(RegistryEvent::MethodologiesAdopted(new)))
+    }
+
+    pub(super) fn suspend(&self, app: AppNo, suspended: bool) -> Decided {
+        match self.app(app) {
+            None => refused(Reason::NotFound, "appId"),
+            Some(known) if known.suspended == suspended => done(None),
+            Some(_) => done(Some(RegistryEvent::Suspended { app, suspended })),
+        }
+    }
+
+    pub(super) fn issue_token(&self, now: Timestamp, app: AppNo) -> Decided {
+        if self.app(app).is_none_or(|app| app.suspended) {
+            return Err(Reason::UnknownApp.into());
+        }
+        let events = vec![RegistryEvent::TokenIssued { app }];
+        Ok(Decision { events, reply: RegistryReply::Token(now) })
+    }
+
+    pub(super) fn declared(&mut self, at: Timestamp, event: &RegistryEvent) {
+        match event {
+            RegistryEvent::PartnerRegistered(partner) => {
+                Arc::make_mut(&mut self.partners).insert(partner.id.clone(), partner.clone());
+            }
+            RegistryEvent::AppRegistered(app) => {
+                self.torn |= next(self.apps.len()) != Some(app.no.0);
+                Arc::make_mut(&mut self.app_numbers).insert(app.id.clone(), app.no);
+                Arc::make_mut(&mut self.apps).push(Arc::new((**app).clone()));
+            }
+            RegistryEvent::SceneDeclared(scene) => {
+                self.torn |= next(self.scenes.len()) != Some(scene.no.0);
+                Arc::make_mut(&mut self.scene_numbers).insert(scene.code.clone(), scene.no);
+                Arc::make_mut(&mut self.scenes).push(Arc::new((**scene).clone()));
+            }
+            RegistryEvent::AgreementPublished(agreement) => {
+                let key = (agreement.id.clone(), agreement.version);
+                let agreement = Arc::new((**agreement).clone());
+                Arc::make_mut(&mut self.agreements).insert(key, agreement);
+            }
+            RegistryEvent::PolicyAdopted(policy) => {
+                Arc::make_mut(&mut self.policies).push(Arc::new((**policy).clone()));
+            }
+            RegistryEvent::MethodologiesAdopted(all) => {
+                let methodologies = Arc::make_mut(&mut self.methodologies);
+                for one in all {
+                    let key = (one.id.clone(), one.effective);
+                    methodologies.insert(key, Arc::new(one.clone()));
+                }
+            }
+            RegistryEvent::Suspended { app, suspended } => {
+                self.change(*app, |app| app.suspended = *suspended);
+            }
+            RegistryEvent::TokenIssued { app } => {
+                self.change(*app, |app| app.tokens = [at, app.tokens[0]]);
+            }
+        }
+    }
+
+    fn change(&mut self, no: AppNo, change: impl FnOnce(&mut App)) {
+        let place = usize::from(no.0).checked_sub(1);
+        match place.and_then(|place| Arc::make_mut(&mut self.apps).get_mut(place)) {
+            Some(app) => change(Arc::make_mut(app)),
+            None => self.torn = true,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The registry machine: what operators declare. One writer; everybody else reads a view, which is
+//! a clone: its collections are shared, so that cloning it is cheap.
+
+mod declaring;
+mod looking;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use carbon_protocol::entry::Stream;
+use carbon_protocol::methodology::Methodology;
+use carbon_protocol::policy::Policy;
+use carbon_protocol::registry::RegistryReply;
+use carbon_protocol::registry::{Agreement, App, Partner, RegistryCommand, RegistryEvent, Scene};
+use carbon_protocol::{
+    AgreementId, AppId, AppNo, Day, MethodologyId, PartnerId, Rejection, SceneCode, SceneNo,
+    Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::invariants::Violation;
+use crate::machines::{Decision, Facts, Machine, encoding};
+
+/// The format of an encoded registry.
+const SNAPSHOT_FORMAT: u8 = 1;
+
+/// Everything declared.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Registry {
+    partners: Arc<BTreeMap<PartnerId, Partner>>,
+    /// Applications, by number less 1.
+    apps: Arc<Vec<Arc<App>>>,
+    app_numbers: Arc<BTreeMap<AppId, AppNo>>,
+    /// Scenes, by number less 1.
+    scenes: Arc<Vec<Arc<Scene>>>,
+    scene_numbers: Arc<BTreeMap<SceneCode, SceneNo>>,
+    agreements: Arc<BTreeMap<(AgreementId, u32), Arc<Agreement>>>,
+    /// Policies in the order they were adopted; versions only grow.
+    policies: Arc<Vec<Arc<Policy>>>,
+    methodologies: Arc<BTreeMap<(MethodologyId, Day), Arc<Methodology>>>,
+    /// An event did not fit: numbers would no longer be what the journal says.
+    torn: bool,
+}
+
+impl Machine for Registry {
+    type Command = RegistryCommand;
+    type Event = RegistryEvent;
+    type Reply = RegistryReply;
+
+    fn new(_stream: Stream) -> Self {
+        Self::default()
+    }
+
+    fn decide(
+        &self,
+        facts: &Facts<'_>,
+        command: &RegistryCommand,
+    ) -> Result<Decision<Self>, Rejection> {
+        match command {
+            RegistryCommand::RegisterPartner(partner) => self.register_partner(partner),
+            RegistryCommand::RegisterApp(app) => self.register_app(app),
+            RegistryCommand::DeclareScene(scene) => self.declare_scene(scene),
+            RegistryCommand::PublishAgreement(agreement) => self.publish_agreement(agreement),
+            RegistryCommand::AdoptPolicy(policy) => self.adopt_policy(policy),
+            RegistryCommand::AdoptMethodologies(all) => self.adopt_methodologies(all),
+            RegistryCommand::Suspend { app, suspended } => self.suspend(*app, *suspended),
+            RegistryCommand::IssueToken { app } => self.issue_token(facts.now, *app),
+        }
+    }
+
+    fn apply(&mut self, at: Timestamp, event: &RegistryEvent) {
+        self.declared(at, event);
+    }
+
+    fn check(&self) -> Result<(), Violation> {
+        let numbered = self.apps.len() == self.app_numbers.len()
+            && self.scenes.len() == self.scene_numbers.len();
+        if self.torn || !numbered {
+            let seen = "numbers of applications or scenes do not fit".into();
+            return Err(Violation { invariant: "INV-08", seen });
+        }
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Vec<u8> {
+        encoding::encode(SNAPSHOT_FORMAT, self)
+    }
+
+    fn restore(stream: Stream, snapshot: &[u8], _pages: &[(u64, Vec<u8>)]) -> Option<Self> {
+        let own = stream == Stream::Registry;
+        own.then(|| encoding::decode(SNAPSHOT_FORMAT, snapshot)).flatten()
+    }
+}

@@ -1,0 +1,233 @@
+//! Tests of the registry: what is declared once, again, and differently; what look-ups find.
+
+use carbon_protocol::Reason;
+use carbon_protocol::methodology::Formula;
+use carbon_protocol::registry::{AgreementScope, AppRole, SceneKind};
+
+use super::*;
+use crate::machines::fixtures::app;
+use crate::machines::{Machine, fixtures};
+
+/// Plays the shell.
+#[derive(Default)]
+struct Desk {
+    registry: Registry,
+    events: Vec<RegistryEvent>,
+}
+
+impl Desk {
+    fn ask(&mut self, command: RegistryCommand) -> Result<RegistryReply, Reason> {
+        let policy = policy(1, "1970-01-01");
+        let facts = Facts { now: Timestamp(1_000), policy: &policy };
+        let decision = self.registry.decide(&facts, &command).map_err(|no| no.reason)?;
+        for event in &decision.events {
+            self.registry.apply(facts.now, event);
+        }
+        self.registry.check().unwrap();
+        self.events.extend(decision.events);
+        let again = Registry::restore(Stream::Registry, &self.registry.snapshot(), &[]);
+        assert_eq!(again.as_ref(), Some(&self.registry), "after {command:?}");
+        Ok(decision.reply)
+    }
+
+    /// With a partner, a methodology, a scene application and a mall.
+    fn with_apps() -> Self {
+        let mut desk = Self::default();
+        desk.ask(RegistryCommand::RegisterPartner(partner("p", "一"))).unwrap();
+        desk.ask(RegistryCommand::AdoptMethodologies(vec![bus("m", "2026-01-01", "1")])).unwrap();
+        desk.ask(RegistryCommand::RegisterApp(Box::new(app("metro", AppRole::Scene)))).unwrap();
+        desk.ask(RegistryCommand::RegisterApp(Box::new(app("mall", AppRole::Mall)))).unwrap();
+        desk
+    }
+}
+
+fn day(text: &str) -> Day {
+    text.parse().unwrap()
+}
+
+fn partner(id: &str, name: &str) -> Partner {
+    Partner { id: PartnerId::parse(id).unwrap(), name: name.into() }
+}
+
+fn scene(code: &str, apps: &[u16]) -> Scene {
+    Scene {
+        no: SceneNo(0),
+        code: SceneCode::parse(code).unwrap(),
+        name: code.into(),
+        kind: SceneKind::Standard,
+        methodology: MethodologyId::parse("m").unwrap(),
+        apps: apps.iter().copied().map(AppNo).collect(),
+        active_from: day("2026-01-01"),
+        active_to: day("2027-12-31"),
+    }
+}
+
+fn agreement(id: &str, version: u32, from: &str) -> Agreement {
+    Agreement {
+        id: AgreementId::parse(id).unwrap(),
+        scope: AgreementScope::Platform,
+        title: "协议".into(),
+        version,
+        effective: day(from),
+        language: "zh-CN".into(),
+        text: "<p>…</p>".into(),
+        sm3: carbon_protocol::signature::sm3("<p>…</p>".as_bytes()),
+    }
+}
+
+fn policy(version: u32, from: &str) -> Policy {
+    Policy { version, effective: day(from), ..fixtures::policy() }
+}
+
+fn bus(id: &str, from: &str, grams: &str) -> Methodology {
+    Methodology {
+        id: MethodologyId::parse(id).unwrap(),
+        title: "公交".into(),
+        version: 1,
+        effective: day(from),
+        source: "test".into(),
+        verified: false,
+        formula: Formula::Bus { g_per_ride: grams.parse().unwrap() },
+    }
+}
+
+#[test]
+fn declarations_are_idempotent_and_conflicts_are_named() {
+    use RegistryCommand as C;
+    let mut desk = Desk::with_apps();
+    let named = |mut app: App, name: &str| {
+        app.name = name.into();
+        C::RegisterApp(Box::new(app))
+    };
+    let unknown = App { partner: PartnerId::parse("x").unwrap(), ..app("new", AppRole::Scene) };
+    let late = Scene { active_to: day("2025-12-31"), ..scene("late", &[1]) };
+    let odd = Scene { methodology: MethodologyId::parse("x").unwrap(), ..scene("odd", &[1]) };
+    let moved = Agreement { scope: AgreementScope::Matching, ..agreement("a", 3, "2026-01-01") };
+    let odd_text = Agreement { sm3: [1; 32], ..agreement("a", 3, "2026-01-01") };
+    let policy = |version, from| C::AdoptPolicy(Box::new(policy(version, from)));
+    let agreement = |version, from| C::PublishAgreement(Box::new(agreement("a", version, from)));
+    let ok = Ok("done");
+    let table: Vec<(&str, RegistryCommand, Result<&str, Reason>)> = vec![
+        ("partner again", C::RegisterPartner(partner("p", "一")), Ok("replay")),
+        (
+            "partner otherwise",
+            C::RegisterPartner(partner("p", "二")),
+            Err(Reason::AlreadyRegistered),
+        ),
+        ("app again", C::RegisterApp(Box::new(app("metro", AppRole::Scene))), Ok("app 1")),
+        ("app otherwise", named(app("metro", AppRole::Scene), "x"), Err(Reason::AlreadyRegistered)),
+        ("partner unknown", C::RegisterApp(Box::new(unknown)), Err(Reason::NotFound)),
+        ("third app", C::RegisterApp(Box::new(app("bus", AppRole::Scene))), Ok("app 3")),
+        ("scene", C::DeclareScene(Box::new(scene("rail", &[1]))), Ok("scene 1")),
+        ("scene again", C::DeclareScene(Box::new(scene("rail", &[1]))), Ok("scene 1")),
+        (
+            "scene otherwise",
+            C::DeclareScene(Box::new(scene("rail", &[3]))),
+            Err(Reason::AlreadyRegistered),
+        ),
+        ("two routes", C::DeclareScene(Box::new(scene("bus", &[3, 1]))), Ok("scene 2")),
+        ("of nobody", C::DeclareScene(Box::new(scene("none", &[]))), Err(Reason::NotFound)),
+        ("of a mall", C::DeclareScene(Box::new(scene("shop", &[2]))), Err(Reason::NotFound)),
+        ("of a stranger", C::DeclareScene(Box::new(scene("x", &[9]))), Err(Reason::NotFound)),
+        ("ends before it begins", C::DeclareScene(Box::new(late)), Err(Reason::OutOfRange)),
+        ("priced by nothing", C::DeclareScene(Box::new(odd)), Err(Reason::UnknownMethodology)),
+        ("agreement", agreement(2, "2026-01-01"), ok),
+        ("agreement again", agreement(2, "2026-01-01"), Ok("replay")),
+        ("agreement otherwise", agreement(2, "2026-01-02"), Err(Reason::AlreadyRegistered)),
+        ("older agreement", agreement(1, "2026-01-01"), Err(Reason::OutOfRange)),
+        ("another text's digest", C::PublishAgreement(Box::new(odd_text)), Err(Reason::Malformed)),
+        ("version 0", agreement(0, "2026-01-01"), Err(Reason::OutOfRange)),
+        ("moved agreement", C::PublishAgreement(Box::new(moved)), Err(Reason::AlreadyRegistered)),
+        ("policy", policy(2, "2026-01-01"), ok),
+        ("policy again", policy(2, "2026-01-01"), Ok("replay")),
+        ("policy otherwise", policy(2, "2026-02-01"), Err(Reason::AlreadyRegistered)),
+        ("older policy", policy(1, "2026-01-01"), Err(Reason::OutOfRange)),
+        (
+            "methodologies again",
+            C::AdoptMethodologies(vec![bus("m", "2026-01-01", "1")]),
+            Ok("replay"),
+        ),
+        ("factors mended", C::AdoptMethodologies(vec![bus("m", "2026-01-01", "2")]), ok),
+        (
+            "suspend a stranger",
+            C::Suspend { app: AppNo(9), suspended: true },
+            Err(Reason::NotFound),
+        ),
+        ("suspend", C::Suspend { app: AppNo(1), suspended: true }, ok),
+        ("suspend again", C::Suspend { app: AppNo(1), suspended: true }, Ok("replay")),
+        ("token of a suspended one", C::IssueToken { app: AppNo(1) }, Err(Reason::UnknownApp)),
+        ("token of a stranger", C::IssueToken { app: AppNo(0) }, Err(Reason::UnknownApp)),
+        ("readmit", C::Suspend { app: AppNo(1), suspended: false }, ok),
+        ("token", C::IssueToken { app: AppNo(1) }, Ok("token 1000")),
+    ];
+    for (name, command, expected) in table {
+        let reply = desk.ask(command).map(|reply| match reply {
+            RegistryReply::Done { replay: false } => "done".to_owned(),
+            RegistryReply::Done { replay: true } => "replay".to_owned(),
+            RegistryReply::App(no) => format!("app {no}"),
+            RegistryReply::Scene(no) => format!("scene {no}"),
+            RegistryReply::Token(at) => format!("token {}", at.0),
+        });
+        assert_eq!(reply, expected.map(str::to_owned), "{name}");
+    }
+    let mut replayed = Registry::new(Stream::Registry);
+    desk.events.iter().for_each(|event| replayed.apply(Timestamp(1_000), event));
+    assert_eq!(replayed, desk.registry);
+}
+
+#[test]
+fn journal_entries_carry_declarations_both_ways() {
+    for event in &Desk::with_apps().events {
+        let bytes = rmp_serde::to_vec(event).unwrap();
+        let back: RegistryEvent = rmp_serde::from_slice(&bytes).unwrap();
+        assert_eq!(back, *event);
+    }
+}
+
+#[test]
+fn look_ups_find_what_holds_on_a_day() {
+    let mut desk = Desk::with_apps();
+    let mut ask = |command| desk.ask(command).map(drop).unwrap();
+    for (version, from) in [(1, "2026-01-01"), (2, "2026-03-01"), (3, "2026-02-01")] {
+        ask(RegistryCommand::AdoptPolicy(Box::new(policy(version, from))));
+    }
+    for (version, from) in [(1, "2026-01-01"), (2, "2026-02-01")] {
+        ask(RegistryCommand::PublishAgreement(Box::new(agreement("a", version, from))));
+        ask(RegistryCommand::PublishAgreement(Box::new(agreement("b", version, from))));
+    }
+    ask(RegistryCommand::AdoptMethodologies(vec![bus("m", "2026-02-01", "2")]));
+    let registry = &desk.registry;
+    for (on, expected) in [
+        ("2025-12-31", None),
+        ("2026-01-01", Some(1)),
+        ("2026-01-31", Some(1)),
+        ("2026-02-01", Some(3)),
+        ("2026-03-01", Some(3)),
+    ] {
+        assert_eq!(registry.policy(day(on)).map(|policy| policy.version), expected, "{on}");
+    }
+    for (on, expected) in [
+        ("2025-12-31", vec![]),
+        ("2026-01-15", vec![("a", 1), ("b", 1)]),
+        ("2026-02-01", vec![("a", 2), ("b", 2)]),
+    ] {
+        let found = registry.agreements(&AgreementScope::Platform, day(on));
+        let found: Vec<_> = found.iter().map(|one| (one.id.as_str(), one.version)).collect();
+        assert_eq!(found, expected, "{on}");
+    }
+    let m = MethodologyId::parse("m").unwrap();
+    let priced = |on| registry.methodology(&m, day(on)).map(|one| one.effective.to_string());
+    assert_eq!(priced("2025-12-31"), None);
+    assert_eq!(priced("2026-01-31").as_deref(), Some("2026-01-01"));
+    assert_eq!(priced("2026-02-01").as_deref(), Some("2026-02-01"));
+    assert!(registry.app(AppNo(0)).is_none() && registry.app(AppNo(9)).is_none());
+    assert_eq!(registry.app_by_id(&AppId::parse("mall").unwrap()).unwrap().no, AppNo(2));
+}
+
+#[test]
+fn a_number_that_does_not_fit_is_noticed() {
+    let mut registry = Registry::default();
+    let event = RegistryEvent::AppRegistered(Box::new(app("metro", AppRole::Scene)));
+    registry.apply(Timestamp(0), &event);
+    assert_eq!(registry.check().unwrap_err().invariant, "INV-08");
+}

@@ -1,0 +1,270 @@
+//! The operator's messages under `/admin/v1`: declarations, issuance, looking at pushes and
+//! settlements.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::registry::{AgreementScope, AppRole, SceneKind};
+use crate::{
+    AgreementId, AppId, Day, Grams, MethodologyId, PartnerId, Points, RunNo, SceneCode, Serial,
+    Timestamp,
+};
+
+use super::z601::Address;
+
+/// Registers a partner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PartnerRequest {
+    /// Its id.
+    pub id: PartnerId,
+    /// Its name.
+    #[schema(min_length = 1, max_length = 64)]
+    pub name: String,
+}
+
+/// Registers an application.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AppRequest {
+    /// Its id.
+    pub app_id: AppId,
+    /// Whose it is.
+    pub partner_id: PartnerId,
+    /// What it is.
+    pub role: AppRole,
+    /// Its name as citizens know it.
+    #[schema(min_length = 1, max_length = 64)]
+    pub name: String,
+    /// Its code on the identity chain.
+    #[schema(min_length = 1, max_length = 64)]
+    pub chain_code: String,
+    /// Where C101 / Q101 and 02.Z203 are called.
+    #[schema(max_length = 512)]
+    pub base_url: String,
+    /// Hosts (with port) that an H5 may return to.
+    #[serde(default)]
+    pub return_hosts: Vec<String>,
+    /// A mall's H5.
+    #[serde(default)]
+    pub mall_url: Option<String>,
+    /// What a citizen without an account there is told.
+    #[serde(default)]
+    pub no_account_text: Option<String>,
+    /// Whether wrong signatures are explained and loopback addresses allowed.
+    #[serde(default)]
+    pub sandbox: bool,
+    /// Signing secret, hexadecimal, 32 bytes; made where it is absent.
+    #[serde(default)]
+    pub sign_key: Option<String>,
+    /// Key of personal-data fields, hexadecimal, 16 bytes; made where it is absent.
+    #[serde(default)]
+    pub data_key: Option<String>,
+}
+
+impl std::fmt::Debug for AppRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AppRequest({})", self.app_id)
+    }
+}
+
+/// A registered application; the keys are shown this once.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AppKeys {
+    /// The application.
+    pub app_id: AppId,
+    /// Signing secret, hexadecimal.
+    pub sign_key: String,
+    /// Key of personal-data fields, hexadecimal.
+    pub data_key: String,
+}
+
+impl std::fmt::Debug for AppKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AppKeys({})", self.app_id)
+    }
+}
+
+/// Suspends or readmits an application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SuspendRequest {
+    /// Whether it is suspended.
+    pub suspended: bool,
+}
+
+/// Declares a scene (场景申报).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SceneRequest {
+    /// Its code.
+    pub scene: SceneCode,
+    /// Its name.
+    #[schema(min_length = 1, max_length = 64)]
+    pub name: String,
+    /// What lighting it looks like.
+    pub kind: SceneKind,
+    /// The methodology that prices it.
+    pub methodology: MethodologyId,
+    /// The applications that may submit for it.
+    pub app_ids: Vec<AppId>,
+    /// First day of its approval.
+    pub active_from: Day,
+    /// Last day of its approval.
+    pub active_to: Day,
+}
+
+/// Publishes a version of an agreement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AgreementRequest {
+    /// Its id.
+    pub id: AgreementId,
+    /// Whom it is for.
+    pub scope: AgreementScope,
+    /// Its title.
+    #[schema(min_length = 1, max_length = 128)]
+    pub title: String,
+    /// Its version.
+    pub version: u32,
+    /// From when it holds.
+    pub effective: Day,
+    /// BCP 47 tag.
+    pub language: String,
+    /// HTML; shown to citizens as it is.
+    #[schema(min_length = 1, max_length = 65536)]
+    pub text: String,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Declared {
+    /// Whether it had been done before.
+    pub replay: bool,
+}
+
+/// Starts an issuance run (签发批次).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RunRequest {
+    /// The operator's serial.
+    pub serial: Serial,
+    /// Records of behaviour up to this day.
+    pub through: Day,
+    /// Only these scenes; all when empty.
+    #[serde(default)]
+    pub scenes: Vec<SceneCode>,
+    /// Records that are refused.
+    #[serde(default)]
+    pub excluded: Vec<ExcludedRecord>,
+}
+
+/// A record that a run refuses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExcludedRecord {
+    /// Whose.
+    pub app_id: AppId,
+    /// Its serial.
+    pub serial: Serial,
+}
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunView {
+    /// Its number.
+    pub run: RunNo,
+    /// The operator's serial.
+    pub serial: Serial,
+    /// Records of behaviour up to this day.
+    pub through: Day,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// Accounts passed.
+    pub accounts: u64,
+    /// Records issued.
+    pub records: u64,
+    /// Records refused.
+    pub refused: u64,
+    /// Grams issued.
+    pub reduction_grams: Grams,
+    /// Points credited.
+    pub points: Points,
+}
+
+/// How pushes to an application go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PushesView {
+    /// The application.
+    pub app_id: AppId,
+    /// One per kind.
+    pub kinds: Vec<Address>,
+}
+
+/// Settlement totals of a mall.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SettlementView {
+    /// The mall's application.
+    pub app_id: AppId,
+    /// One per day with orders.
+    pub days: Vec<SettlementDay>,
+    /// Points captured less points refunded, over all days.
+    pub net_points: i64,
+}
+
+/// One day of a settlement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SettlementDay {
+    /// The day.
+    pub day: Day,
+    /// Points captured.
+    pub captured_points: Points,
+    /// Points refunded.
+    pub refunded_points: Points,
+    /// Orders captured.
+    pub orders: u64,
+    /// Refunds.
+    pub refunds: u64,
+}
+
+/// A partner, as listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AppView {
+    /// The application.
+    pub app_id: AppId,
+    /// Whose it is.
+    pub partner_id: PartnerId,
+    /// What it is.
+    pub role: AppRole,
+    /// Its name.
+    pub name: String,
+    /// Whether it may call at all.
+    pub suspended: bool,
+    /// Whether it is a sandbox application.
+    pub sandbox: bool,
+}
+
+/// Applications.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AppsView {
+    /// All of them.
+    pub applications: Vec<AppView>,
+}
+
+/// Scenes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScenesView {
+    /// All of them.
+    pub scenes: Vec<SceneRequest>,
+}

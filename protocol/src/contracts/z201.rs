@@ -1,0 +1,44 @@
+//! Z201 获取许可协议: the agreements that a citizen must be shown.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{AgreementId, Day, SceneCode};
+
+/// Which agreements: of the named scenes, or of everything that concerns the application.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AgreementsRequest {
+    /// Scenes; all of the application's when empty. At most 20.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    pub scenes: Vec<SceneCode>,
+}
+
+/// The agreements as they hold today.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Agreements {
+    /// In the order in which they are to be shown.
+    pub agreements: Vec<AgreementText>,
+}
+
+/// One agreement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AgreementText {
+    /// Its id, the same over all versions.
+    pub id: AgreementId,
+    /// Its title.
+    pub title: String,
+    /// Its version.
+    pub version: u32,
+    /// From when it holds.
+    pub effective: Day,
+    /// SM3 of the text, hexadecimal.
+    pub sm3: String,
+    /// Language, as a BCP 47 tag.
+    pub language: String,
+    /// The text, HTML.
+    pub text: String,
+}

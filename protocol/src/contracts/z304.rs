@@ -1,0 +1,81 @@
+//! 01.Z304 减排量批量报送: up to 1,000 records under one batch serial; a durable receipt at once, with
+//! a verdict per row that can be known at once. What takes longer is told by Z306 and Z305.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::behaviour::Behaviour;
+use crate::{Ccid, Grams, Reason, SceneCode, Serial, Timestamp};
+
+/// Most records of a batch.
+pub const ROWS: usize = 1000;
+
+/// A batch of records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SubmitRequest {
+    /// Your serial of the batch: the same again with the same content gets the same receipt.
+    pub batch_serial: Serial,
+    /// 1 to 1,000 records.
+    #[schema(min_items = 1, max_items = 1000)]
+    pub records: Vec<SubmitRecord>,
+}
+
+/// One record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SubmitRecord {
+    /// Your serial of the record: counted once, whatever batch it comes in.
+    pub serial: Serial,
+    /// The citizen's pseudonym.
+    pub ccid: Ccid,
+    /// The scene.
+    pub scene: SceneCode,
+    /// What was done.
+    pub behaviour: Behaviour,
+    /// Grams by your own computation; the platform's is compared with it.
+    pub reduction_grams: Grams,
+}
+
+/// The receipt: what it acknowledges is never lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    /// Your serial of the batch.
+    pub batch_serial: Serial,
+    /// Whether this very batch had been received before.
+    pub replay: bool,
+    /// Records that were received.
+    pub received: u32,
+    /// Records that were refused.
+    pub refused: u32,
+    /// When the batch was received first.
+    pub received_at: Timestamp,
+    /// One verdict per record, in the order sent.
+    pub verdicts: Vec<Verdict>,
+}
+
+/// What is known of a record at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Verdict {
+    /// Your serial of the record.
+    pub serial: Serial,
+    /// What became of it.
+    pub status: VerdictStatus,
+    /// Why it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum VerdictStatus {
+    /// Received: the account decides next.
+    Received,
+    /// It was received before, with the same content.
+    Replayed,
+    /// Refused; its serial can be used again.
+    Refused,
+}

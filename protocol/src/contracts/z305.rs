@@ -1,0 +1,68 @@
+//! 01.Z305 减排量签发结果推送: the push about records issued or refused. Up to 500 items, one per
+//! account and issuance run (or refused record).
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{Ccid, Grams, PartnerUid, Reason, RunNo, SceneCode, Serial, Timestamp};
+
+/// The body of the push.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct IssuancePush {
+    /// `"Z305"`.
+    pub kind: String,
+    /// What happened, oldest first.
+    pub items: Vec<IssuanceItem>,
+}
+
+/// Results for one account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct IssuanceItem {
+    /// The same on every try: take each once.
+    pub event_id: String,
+    /// Counts from 1 per pseudonym, without gaps over all pushes of the application.
+    pub sequence: u32,
+    /// The pseudonym.
+    pub ccid: Ccid,
+    /// Your own id of the citizen, when known.
+    pub partner_uid: Option<PartnerUid>,
+    /// The issuance batch (签发批次); absent where the account refused a record at once.
+    pub run: Option<RunNo>,
+    /// The block of issued serials: `run-sequence`, from the journal position of the issuance.
+    pub serial_block: Option<String>,
+    /// The records.
+    pub records: Vec<IssuedRecord>,
+    /// When it happened.
+    pub time: Timestamp,
+}
+
+/// The result for one record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct IssuedRecord {
+    /// Your serial of the record.
+    pub serial: Serial,
+    /// Your serial of its batch.
+    pub batch_serial: Serial,
+    /// Its scene.
+    pub scene: SceneCode,
+    /// What became of it.
+    pub status: IssuedStatus,
+    /// Grams issued; 0 where it was refused.
+    pub reduction_grams: Grams,
+    /// Why it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum IssuedStatus {
+    /// Issued (已签发).
+    Issued,
+    /// Refused.
+    Refused,
+}

@@ -1,0 +1,89 @@
+//! 01.Z306 减排量签发结果查询: where records are, by batch serial, record serials or time.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{Ccid, Day, Grams, Reason, RunNo, SceneCode, Serial, Timestamp};
+
+/// Most record serials of a request.
+pub const SERIALS: usize = 200;
+
+/// Which records: exactly one of `batchSerial`, `recordSerials`, or `from` with `to`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResultsRequest {
+    /// All records of a batch.
+    #[serde(default)]
+    pub batch_serial: Option<Serial>,
+    /// These records, at most 200.
+    #[serde(default)]
+    #[schema(max_items = 200)]
+    pub record_serials: Option<Vec<Serial>>,
+    /// Records of batches received from this time on…
+    #[serde(default)]
+    pub from: Option<Timestamp>,
+    /// … and before this one.
+    #[serde(default)]
+    pub to: Option<Timestamp>,
+    /// Where the page before ended.
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    pub cursor: Option<String>,
+    /// Records of a page, at most 200.
+    #[serde(default)]
+    pub limit: Option<u16>,
+}
+
+/// Records as they stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Results {
+    /// The records, in the order of their batches.
+    pub records: Vec<RecordResult>,
+    /// Where the next page begins; absent on the last one.
+    pub cursor: Option<String>,
+}
+
+/// One record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordResult {
+    /// Your serial of the record.
+    pub serial: Serial,
+    /// Your serial of the batch it came in.
+    pub batch_serial: Serial,
+    /// The pseudonym.
+    pub ccid: Ccid,
+    /// Its scene; absent where it was not one of yours.
+    pub scene: Option<SceneCode>,
+    /// The day it counts for.
+    pub day: Day,
+    /// Where it is.
+    pub status: RecordStatus,
+    /// Grams you submitted.
+    pub submitted_grams: Grams,
+    /// Grams that count: after the platform's computation and caps.
+    pub reduction_grams: Grams,
+    /// Whether a cap cut them.
+    pub capped: bool,
+    /// The issuance batch that issued or refused it.
+    pub run: Option<RunNo>,
+    /// Why it was refused.
+    pub reason: Option<Reason>,
+}
+
+/// Where a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RecordStatus {
+    /// Received: the account has not decided yet.
+    Received,
+    /// Submitted: its grams are pending.
+    Submitted,
+    /// Issued: its grams are credited.
+    Issued,
+    /// Refused.
+    Refused,
+    /// It repeats a record of an earlier batch, which tells the rest.
+    Replayed,
+}

@@ -1,0 +1,131 @@
+//! The intake's messages: an application's batches of records (01.Z304), accepted once.
+
+use serde::{Deserialize, Serialize};
+
+use crate::behaviour::Behaviour;
+use crate::{AccountId, Ccid, Grams, Reason, RecordRef, SceneNo, Serial};
+
+/// What an intake may be asked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum IntakeCommand {
+    /// Accept a batch.
+    Accept(Batch),
+    /// Where a batch is, by its serial.
+    FindBatch(Serial),
+    /// Where records are, by their serials; one answer each.
+    FindRecords(Vec<Serial>),
+}
+
+/// A batch as the door checked, priced and resolved it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Batch {
+    /// The batch's serial.
+    pub serial: Serial,
+    /// SM3 over the meaning of the whole batch, cut to 16 bytes.
+    #[serde(with = "serde_bytes")]
+    pub digest: [u8; 16],
+    /// The rows in the order sent.
+    pub rows: Vec<CheckedRow>,
+}
+
+/// A row after the door's checks: shape, scene, formula, CCID. The machine checks what needs memory
+/// or time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CheckedRow {
+    /// The record's serial.
+    pub serial: Serial,
+    /// SM3 over the meaning of the row, cut to 16 bytes.
+    #[serde(with = "serde_bytes")]
+    pub digest: [u8; 16],
+    /// The pseudonym it is for.
+    pub ccid: Ccid,
+    /// The account behind it, when the directory knows one.
+    pub account: Option<AccountId>,
+    /// The scene, when it is one of the application's.
+    pub scene: Option<SceneNo>,
+    /// What was done.
+    pub behaviour: Behaviour,
+    /// Grams the partner computed.
+    pub claimed_grams: Grams,
+    /// Grams the platform computed.
+    pub grams: Grams,
+    /// The first thing the door found wrong.
+    pub refused: Option<Reason>,
+}
+
+/// What an intake answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum IntakeReply {
+    /// The batch is accepted, or was before.
+    Receipt(Receipt),
+    /// The batch counter of a batch serial, if known.
+    Batch(Option<u32>),
+    /// The record behind each serial, if known.
+    Records(Vec<Option<RecordRef>>),
+}
+
+/// What the partner gets at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The application's batch counter.
+    pub batch: u32,
+    /// Whether this very batch had been accepted before. The verdicts of a replay are those of the
+    /// first time; they are read from the journal by the door when this is empty.
+    pub replay: bool,
+    /// One verdict a row.
+    pub verdicts: Vec<RowVerdict>,
+}
+
+/// What is known at once of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RowVerdict {
+    /// Claimed; the account decides.
+    Received,
+    /// This record was received before, with the same content.
+    Replayed(RecordRef),
+    /// Refused; its serial is free to be used again.
+    Refused(Reason),
+}
+
+/// What can have happened to an intake.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IntakeEvent {
+    /// A batch was received.
+    BatchReceived {
+        /// Counted from 1 per application.
+        batch: u32,
+        /// Its serial.
+        serial: Serial,
+        /// Digest of its meaning.
+        #[serde(with = "serde_bytes")]
+        digest: [u8; 16],
+        /// Days for which records were accepted: how long their serials must be remembered.
+        acceptance_days: u16,
+        /// Its rows with their verdicts.
+        rows: Vec<BatchRow>,
+    },
+}
+
+/// A row as journaled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchRow {
+    /// The record's serial.
+    pub serial: Serial,
+    /// Digest of its meaning.
+    #[serde(with = "serde_bytes")]
+    pub digest: [u8; 16],
+    /// The pseudonym.
+    pub ccid: Ccid,
+    /// The account; set whenever the verdict is `Received`.
+    pub account: Option<AccountId>,
+    /// The scene; set whenever the verdict is `Received`.
+    pub scene: Option<SceneNo>,
+    /// What was done.
+    pub behaviour: Behaviour,
+    /// Grams the partner computed.
+    pub claimed_grams: Grams,
+    /// Grams the platform computed.
+    pub grams: Grams,
+    /// The verdict.
+    pub verdict: RowVerdict,
+}

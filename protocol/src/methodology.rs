@@ -1,0 +1,89 @@
+//! Methodologies (方法学) as data: what a behaviour is worth, with the source of each factor. The
+//! computing itself is in the platform; an auditor reads the same data and does its own sum.
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{Day, MethodologyId};
+
+/// One version of one methodology.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Methodology {
+    /// Published code, like `SHCER02020022024II`.
+    pub id: MethodologyId,
+    /// Chinese title.
+    pub title: String,
+    /// Version of our data, not of the document.
+    pub version: u32,
+    /// First day of behaviour it prices.
+    pub effective: Day,
+    /// Where the factors come from.
+    pub source: String,
+    /// Whether somebody has checked them against the published document.
+    pub verified: bool,
+    /// The formula with its factors.
+    pub formula: Formula,
+}
+
+/// The formulas; all factors are exact decimals.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Formula {
+    /// metres × (baseline − project) g/km ÷ 1000.
+    Rail {
+        /// Grams a passenger-kilometre would have emitted otherwise.
+        baseline_g_per_km: Decimal,
+        /// Grams it does emit.
+        project_g_per_km: Decimal,
+        /// Longest trip that is believed.
+        max_metres: u64,
+        /// Longest time between the gates.
+        max_seconds: u32,
+    },
+    /// A fixed number of grams for a ride.
+    Bus {
+        /// Grams of one ride.
+        g_per_ride: Decimal,
+    },
+    /// metres × (baseline − project) g/km ÷ 1000 within limits.
+    Bike {
+        /// Grams a passenger-kilometre would have emitted otherwise.
+        baseline_g_per_km: Decimal,
+        /// Grams it does emit.
+        project_g_per_km: Decimal,
+        /// Shortest ride that counts.
+        min_metres: u64,
+        /// Longest ride that is believed.
+        max_metres: u64,
+        /// Fastest mean speed that is believed.
+        max_metres_per_second: Decimal,
+    },
+    /// metres × fuel g/km ÷ 1000 − Wh × grid g/kWh ÷ 1000.
+    ElectricCar {
+        /// Grams a fuel car emits on a kilometre.
+        fuel_g_per_km: Decimal,
+        /// Grams of a kilowatt-hour from the grid.
+        grid_g_per_kwh: Decimal,
+        /// Most metres in a day that are believed.
+        max_metres_per_day: u64,
+    },
+    /// (baseline − used) Wh × grid g/kWh ÷ 1000.
+    Electricity {
+        /// Grams of a kilowatt-hour from the grid.
+        grid_g_per_kwh: Decimal,
+        /// First price tier that is excluded.
+        excluded_from_tier: u8,
+    },
+}
+
+/// One term of a sum, for Z302's explanation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Term {
+    /// What it is: `distanceMetres`, `baselineGramsPerKm`, …
+    pub name: String,
+    /// The exact decimal value.
+    pub value: String,
+}

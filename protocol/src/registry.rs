@@ -1,0 +1,219 @@
+//! The registry's messages: partners, applications, scenes, agreements, policies: everything an
+//! operator declares. The journal holds all of it, so that replay needs no configuration.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::methodology::Methodology;
+use crate::policy::Policy;
+use crate::{
+    AgreementId, AppId, AppNo, Day, MethodologyId, PartnerId, SceneCode, SceneNo, Timestamp,
+};
+
+/// What an application is: it submits reductions, or it redeems points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AppRole {
+    /// Of a scene partner (场景方).
+    Scene,
+    /// Of a benefit partner (权益方).
+    Mall,
+}
+
+/// A partner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partner {
+    /// Its id.
+    pub id: PartnerId,
+    /// Its name.
+    pub name: String,
+}
+
+/// An application. Its secrets are sealed under the platform's key: the journal never holds them
+/// in the clear.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct App {
+    /// Its number here.
+    pub no: AppNo,
+    /// Its id.
+    pub id: AppId,
+    /// Whose it is.
+    pub partner: PartnerId,
+    /// What it is.
+    pub role: AppRole,
+    /// Its name as citizens know it.
+    pub name: String,
+    /// Its code on the identity chain; required before 4.4.6.
+    pub chain_code: String,
+    /// Where C101 / Q101 and 02.Z203 are called.
+    pub base_url: String,
+    /// Hosts (with port) that an H5 may return to.
+    pub return_hosts: Vec<String>,
+    /// A mall's H5, opened with an authCode.
+    pub mall_url: Option<String>,
+    /// What a citizen without an account is told; a default text when empty.
+    pub no_account_text: Option<String>,
+    /// Whether wrong signatures are explained and loopback addresses allowed.
+    pub sandbox: bool,
+    /// Signing secret, sealed.
+    #[serde(with = "serde_bytes")]
+    pub sign_key: Vec<u8>,
+    /// Key of personal-data fields, sealed.
+    #[serde(with = "serde_bytes")]
+    pub data_key: Vec<u8>,
+    /// Whether it may call at all.
+    pub suspended: bool,
+    /// When its newest and previous token were issued (Z101).
+    pub tokens: [Timestamp; 2],
+}
+
+/// What lighting a scene looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SceneKind {
+    /// Consent, match, lit.
+    Standard,
+    /// Shows a mini-program sun code.
+    SunCode,
+    /// Is announced as coming.
+    Announced,
+    /// Jumps to another site.
+    External,
+}
+
+/// A scene (场景).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scene {
+    /// Its number here.
+    pub no: SceneNo,
+    /// Its code.
+    pub code: SceneCode,
+    /// Its name.
+    pub name: String,
+    /// What it looks like.
+    pub kind: SceneKind,
+    /// The methodology that prices it.
+    pub methodology: MethodologyId,
+    /// The applications that may submit for it (routes), in order of precedence.
+    pub apps: Vec<AppNo>,
+    /// First day of its approval.
+    pub active_from: Day,
+    /// Last day of its approval.
+    pub active_to: Day,
+}
+
+/// Whom or what an agreement is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum AgreementScope {
+    /// 《上海市碳普惠账户用户服务协议》 and 《上海市碳普惠隐私政策》: every opening.
+    Platform,
+    /// 随申办's own two: journey 2.
+    CityApp,
+    /// A partner application's own two: journey 1.
+    App(AppId),
+    /// One application's scene.
+    Scene(AppId, SceneCode),
+    /// One mall.
+    Mall(AppId),
+    /// The notice that real-name data is used to match the partner's account.
+    Matching,
+}
+
+/// One version of one agreement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agreement {
+    /// Its id.
+    pub id: AgreementId,
+    /// Whom it is for.
+    pub scope: AgreementScope,
+    /// Its title.
+    pub title: String,
+    /// Its version.
+    pub version: u32,
+    /// From when it holds.
+    pub effective: Day,
+    /// BCP 47 tag.
+    pub language: String,
+    /// HTML.
+    pub text: String,
+    /// SM3 of the text.
+    #[serde(with = "serde_bytes")]
+    pub sm3: [u8; 32],
+}
+
+/// What the registry may be asked. Declaring the same thing again is a replay, declaring another
+/// thing under the same id a conflict. Numbers in the argument are ignored: the registry gives
+/// them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum RegistryCommand {
+    /// Register a partner.
+    RegisterPartner(Partner),
+    /// Register an application.
+    RegisterApp(Box<App>),
+    /// Declare a scene (场景申报), with the applications by id.
+    DeclareScene(Box<Scene>),
+    /// Publish an agreement version.
+    PublishAgreement(Box<Agreement>),
+    /// Adopt a policy.
+    AdoptPolicy(Box<Policy>),
+    /// Adopt methodologies.
+    AdoptMethodologies(Vec<Methodology>),
+    /// Suspend or readmit an application.
+    Suspend {
+        /// Which.
+        app: AppNo,
+        /// Whether it is suspended.
+        suspended: bool,
+    },
+    /// A token was asked for (Z101).
+    IssueToken {
+        /// By whom.
+        app: AppNo,
+    },
+}
+
+/// What the registry answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum RegistryReply {
+    /// Done now, or before.
+    Done {
+        /// Whether it had been done before.
+        replay: bool,
+    },
+    /// The application's number.
+    App(AppNo),
+    /// The scene's number.
+    Scene(SceneNo),
+    /// The token's issue time.
+    Token(Timestamp),
+}
+
+/// What can have happened to the registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RegistryEvent {
+    /// A partner was registered.
+    PartnerRegistered(Partner),
+    /// An application was registered.
+    AppRegistered(Box<App>),
+    /// A scene was declared.
+    SceneDeclared(Box<Scene>),
+    /// An agreement version was published.
+    AgreementPublished(Box<Agreement>),
+    /// A policy was adopted.
+    PolicyAdopted(Box<Policy>),
+    /// Methodologies were adopted; they replace those of the same id and effective day.
+    MethodologiesAdopted(Vec<Methodology>),
+    /// An application was suspended or readmitted.
+    Suspended {
+        /// Which.
+        app: AppNo,
+        /// Whether it is suspended.
+        suspended: bool,
+    },
+    /// A token was issued.
+    TokenIssued {
+        /// To whom.
+        app: AppNo,
+    },
+}

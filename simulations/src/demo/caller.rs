@@ -1,0 +1,280 @@
+//! A partner's or an operator's calls: signed, timed, the answer's signature verified, and asked
+//! again with the same content where the platform says that this may help.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use carbon_protocol::envelope::{Envelope, OK};
+use carbon_protocol::signature::{self, SignType};
+use carbon_protocol::{AppId, Reason, Timestamp};
+use parking_lot::RwLock;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use reqwest::{Client, Method};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::latency::Latencies;
+
+/// Tries of a call that is answered with "busy".
+const TRIES: u32 = 40;
+/// Longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// A definite no.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct No {
+    /// HTTP status.
+    pub status: u16,
+    /// Code of the envelope.
+    pub code: String,
+    /// Symbolic reason.
+    pub reason: Option<Reason>,
+    /// The field at fault.
+    pub field: Option<String>,
+}
+
+/// What a call comes to.
+pub type Answered<A> = Result<A, No>;
+
+/// One application at the door.
+pub struct Caller {
+    client: Client,
+    base: Url,
+    app: AppId,
+    key: Vec<u8>,
+    token: RwLock<String>,
+    latencies: Arc<Latencies>,
+}
+
+impl Caller {
+    /// An application with its signing key. It has no token yet.
+    pub fn new(
+        client: Client,
+        base: Url,
+        app: AppId,
+        key: Vec<u8>,
+        latencies: Arc<Latencies>,
+    ) -> Self {
+        Self { client, base, app, key, token: RwLock::default(), latencies }
+    }
+
+    /// Uses a token from now on.
+    pub fn carry(&self, token: String) {
+        *self.token.write() = token;
+    }
+
+    /// Calls an interface by its path behind `/api/v1/`; the last part names it in the latency
+    /// table.
+    pub async fn call<Q: Serialize, A: DeserializeOwned>(
+        &self,
+        path: &str,
+        question: &Q,
+    ) -> anyhow::Result<Answered<A>> {
+        self.send(Method::POST, path, &serde_json::to_vec(question)?).await
+    }
+
+    /// Asks an interface that takes a query.
+    pub async fn ask<A: DeserializeOwned>(&self, path: &str) -> anyhow::Result<A> {
+        match self.send(Method::GET, path, &[]).await? {
+            Ok(answer) => Ok(answer),
+            Err(no) => bail!("{path} of {}: {no:?}", self.app),
+        }
+    }
+
+    async fn send<A: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &[u8],
+    ) -> anyhow::Result<Answered<A>> {
+        let name = path.split('?').next().unwrap_or(path);
+        let name = if name.starts_with("02/") { name } else { name.trim_start_matches("01/") };
+        let url = self.base.join(&format!("/api/v1/{path}"))?;
+        again_while_busy(path, || async {
+            let request = self.signed(&method, &url, body);
+            let began = Instant::now();
+            let answer = request.send().await.with_context(|| path.to_owned())?;
+            let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+            let bytes = answer.bytes().await.with_context(|| path.to_owned())?;
+            self.latencies.note(name, began.elapsed());
+            // Who is not known cannot be answered under a key.
+            if status != 401 {
+                self.verify(status, &headers, &bytes).with_context(|| path.to_owned())?;
+            }
+            understand(path, status, &bytes)
+        })
+        .await
+    }
+
+    /// Calls where a no would be a difference.
+    pub async fn must<Q: Serialize, A: DeserializeOwned>(
+        &self,
+        path: &str,
+        question: &Q,
+    ) -> anyhow::Result<A> {
+        match self.call(path, question).await? {
+            Ok(answer) => Ok(answer),
+            Err(no) => bail!("{path} of {}: {no:?}", self.app),
+        }
+    }
+
+    fn signed(&self, method: &Method, url: &Url, body: &[u8]) -> reqwest::RequestBuilder {
+        let now = now().0;
+        let nonce = format!("{:032x}", rand::random::<u128>());
+        let target = &url[url::Position::BeforePath..];
+        let text = signature::request_string(method.as_str(), target, now, &nonce, body);
+        let kind = SignType::HmacSm3;
+        self.client
+            .request(method.clone(), url.clone())
+            .header(signature::APP_ID, self.app.as_str())
+            .header(signature::TIMESTAMP, now)
+            .header(signature::NONCE, &nonce)
+            .header(signature::SIGN_TYPE, kind.to_string())
+            .header(signature::SIGN, signature::sign(kind, &self.key, &text))
+            .header(AUTHORIZATION, format!("Bearer {}", self.token.read()))
+            .header(CONTENT_TYPE, "application/json")
+            .body(body.to_vec())
+    }
+
+    fn verify(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> anyhow::Result<()> {
+        let get = |name: &str| {
+            let value = headers.get(name).and_then(|value| value.to_str().ok());
+            value.with_context(|| format!("an answer of {status} without {name}"))
+        };
+        let kind: SignType = get(signature::SIGN_TYPE)?.parse()?;
+        let (request, nonce) = (get(signature::REQUEST_ID)?, get(signature::NONCE)?);
+        let timestamp = get(signature::TIMESTAMP)?.parse()?;
+        let text = signature::answer_string(status, request, timestamp, nonce, body);
+        match signature::verify(kind, &self.key, &text, get(signature::SIGN)?) {
+            true => Ok(()),
+            false => bail!("the answer's signature is wrong"),
+        }
+    }
+}
+
+/// The operator at `/admin/v1`.
+pub struct Operator {
+    client: Client,
+    base: Url,
+    key: String,
+    latencies: Arc<Latencies>,
+}
+
+impl Operator {
+    /// An operator with a key.
+    pub fn new(client: Client, base: Url, key: String, latencies: Arc<Latencies>) -> Self {
+        Self { client, base, key, latencies }
+    }
+
+    /// Declares or starts something.
+    pub async fn post<Q: Serialize, A: DeserializeOwned>(
+        &self,
+        path: &str,
+        question: &Q,
+    ) -> anyhow::Result<A> {
+        self.ask(Method::POST, path, serde_json::to_vec(question)?).await
+    }
+
+    /// Looks something up.
+    pub async fn get<A: DeserializeOwned>(&self, path: &str) -> anyhow::Result<A> {
+        self.ask(Method::GET, path, Vec::new()).await
+    }
+
+    async fn ask<A: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> anyhow::Result<A> {
+        let url = self.base.join(&format!("/admin/v1/{path}"))?;
+        let name = format!("admin {}", path.split(['/', '?']).next().unwrap_or_default());
+        let answered = again_while_busy(path, || async {
+            let request = self
+                .client
+                .request(method.clone(), url.clone())
+                .header(AUTHORIZATION, format!("Bearer {}", self.key))
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.clone());
+            let began = Instant::now();
+            let answer = request.send().await.with_context(|| path.to_owned())?;
+            let status = answer.status().as_u16();
+            let bytes = answer.bytes().await?;
+            self.latencies.note(&name, began.elapsed());
+            understand(path, status, &bytes)
+        })
+        .await?;
+        match answered {
+            Ok(answer) => Ok(answer),
+            Err(no) => bail!("the operator's {path}: {no:?}"),
+        }
+    }
+}
+
+/// The wall clock.
+pub fn now() -> Timestamp {
+    Timestamp(jiff::Timestamp::now().as_millisecond())
+}
+
+fn understand<A: DeserializeOwned>(
+    what: &str,
+    status: u16,
+    body: &[u8],
+) -> anyhow::Result<Answered<A>> {
+    let shown = || {
+        let text: String = String::from_utf8_lossy(body).chars().take(300).collect();
+        format!("{what} answered {status}: {text}")
+    };
+    let envelope: Envelope<serde_json::Value> = serde_json::from_slice(body).with_context(shown)?;
+    if (envelope.code == OK) != (status == 200) {
+        bail!("{}", shown());
+    }
+    if envelope.code == OK {
+        let data = envelope.data.unwrap_or_default();
+        return Ok(Ok(serde_json::from_value(data).with_context(shown)?));
+    }
+    if status >= 500 && status != 503 {
+        bail!("{}", shown());
+    }
+    let Envelope { code, reason, field, .. } = envelope;
+    Ok(Err(No { status, code, reason, field }))
+}
+
+/// Asks until the answer is definite.
+async fn again_while_busy<A, F>(what: &str, ask: impl Fn() -> F) -> anyhow::Result<Answered<A>>
+where
+    F: Future<Output = anyhow::Result<Answered<A>>>,
+{
+    let mut pause = Duration::from_millis(50);
+    for _ in 0..TRIES {
+        match ask().await? {
+            Err(no) if no.status == 503 || no.status == 429 => {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            definite => return Ok(definite),
+        }
+    }
+    bail!("{what}: still busy after {TRIES} tries")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_envelope_that_does_not_fit_its_status_is_an_error() {
+        let ok = br#"{"code":"0","msg":"success","data":{"a":1},"requestId":"r"}"#;
+        let no = br#"{"code":"40901","msg":"x","data":null,"requestId":"r",
+                      "reason":"SERIAL_CONFLICT","field":"serial","retryable":false}"#;
+        let value = understand::<serde_json::Value>("x", 200, ok).unwrap().unwrap();
+        assert_eq!(value["a"], 1);
+        let said = understand::<serde_json::Value>("x", 409, no).unwrap().unwrap_err();
+        assert_eq!(said.reason, Some(Reason::SerialConflict));
+        assert_eq!(said.field.as_deref(), Some("serial"));
+        assert!(understand::<serde_json::Value>("x", 200, no).is_err());
+        assert!(understand::<serde_json::Value>("x", 409, ok).is_err());
+        assert!(understand::<serde_json::Value>("x", 500, b"<html>").is_err());
+    }
+}

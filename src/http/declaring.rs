@@ -1,0 +1,313 @@
+//! The operator's declarations: partners, applications, scenes, agreements, policies,
+//! methodologies. The same again is a replay.
+
+use axum::extract::State;
+use carbon_protocol::contracts::admin::{
+    AgreementRequest, AppKeys, AppRequest, AppView, AppsView, Declared, PartnerRequest,
+    SceneRequest, ScenesView, SuspendRequest,
+};
+use carbon_protocol::envelope::Envelope;
+use carbon_protocol::methodology::Methodology;
+use carbon_protocol::policy::Policy;
+use carbon_protocol::registry::{
+    Agreement, App, AppRole, Partner, RegistryCommand, RegistryReply, Scene,
+};
+use carbon_protocol::signature::sm3;
+use carbon_protocol::{AppId, AppNo, Reason, SceneNo, Timestamp};
+use serde::Deserialize;
+use url::Url;
+
+use super::HttpState;
+use super::exchange::{Answer, Data};
+use super::fault::{Fault, misfit};
+use super::operator::{Looked, Operated};
+
+/// A query without fields.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// Methodologies, each as the configuration writes it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Methodologies {
+    methodologies: Vec<Methodology>,
+}
+
+fn texts(fields: &[(&str, &str, usize)]) -> Result<(), Fault> {
+    for (name, text, most) in fields {
+        let length = text.chars().count();
+        if length == 0 || length > *most || text.contains('\0') {
+            let fault = Fault::of_field(Reason::OutOfRange, *name);
+            return Err(fault.with(format!("1 to {most} characters")));
+        }
+    }
+    Ok(())
+}
+
+async fn declare(state: &HttpState, command: RegistryCommand) -> Answer<Declared> {
+    match state.platform.register(command).await? {
+        RegistryReply::Done { replay } => Ok(Data(Declared { replay })),
+        _ => misfit(),
+    }
+}
+
+/// Registers a partner.
+#[utoipa::path(
+    post, path = "/admin/v1/partners", operation_id = "registerPartner", tag = "operator",
+    request_body = PartnerRequest, responses((status = 200, body = Envelope<Declared>)),
+)]
+pub async fn partners(
+    State(state): State<HttpState>,
+    call: Operated<PartnerRequest>,
+) -> Answer<Declared> {
+    let PartnerRequest { id, name } = call.body;
+    texts(&[("name", &name, 64)])?;
+    declare(&state, RegistryCommand::RegisterPartner(Partner { id, name })).await
+}
+
+/// Registers an application; its keys are shown this once.
+#[utoipa::path(
+    post, path = "/admin/v1/applications", operation_id = "registerApplication", tag = "operator",
+    request_body = AppRequest, responses((status = 200, body = Envelope<AppKeys>)),
+)]
+pub async fn applications(
+    State(state): State<HttpState>,
+    call: Operated<AppRequest>,
+) -> Answer<AppKeys> {
+    let request = call.body;
+    check_app(&request)?;
+    let sign_key = key_of::<32>(request.sign_key.as_deref(), "signKey")?;
+    let data_key = key_of::<16>(request.data_key.as_deref(), "dataKey")?;
+    let vault = state.platform.vault();
+    let app_id = request.app_id.clone();
+    let app = App {
+        no: AppNo(0),
+        id: request.app_id,
+        partner: request.partner_id,
+        role: request.role,
+        name: request.name,
+        chain_code: request.chain_code,
+        base_url: request.base_url,
+        return_hosts: request.return_hosts,
+        mall_url: request.mall_url,
+        no_account_text: request.no_account_text,
+        sandbox: request.sandbox,
+        sign_key: vault.seal_secret(&sign_key),
+        data_key: vault.seal_secret(&data_key),
+        suspended: false,
+        tokens: [Timestamp(0); 2],
+    };
+    let no = match state.platform.register(RegistryCommand::RegisterApp(Box::new(app))).await? {
+        RegistryReply::App(no) => no,
+        _ => return misfit(),
+    };
+    // The machine compares everything but sealed secrets: what is in them is compared here.
+    let registry = state.platform.registry();
+    let Some(known) = registry.app(no) else { return misfit() };
+    let same = vault.open_secret(&known.sign_key)? == sign_key
+        && vault.open_secret(&known.data_key)? == data_key;
+    if !same {
+        return Err(Fault::of_field(Reason::AlreadyRegistered, "signKey"));
+    }
+    let (sign_key, data_key) = (hex::encode(sign_key), hex::encode(data_key));
+    Ok(Data(AppKeys { app_id, sign_key, data_key }))
+}
+
+fn check_app(request: &AppRequest) -> Result<(), Fault> {
+    texts(&[
+        ("name", &request.name, 64),
+        ("chainCode", &request.chain_code, 64),
+        ("baseUrl", &request.base_url, 512),
+    ])?;
+    let reachable = |text: &str| {
+        let schemes: &[&str] = if request.sandbox { &["http", "https"] } else { &["https"] };
+        Url::parse(text).is_ok_and(|url| schemes.contains(&url.scheme()))
+    };
+    let refused = |field: &str| {
+        Fault::of_field(Reason::OutOfRange, field).with("an https address; http in the sandbox")
+    };
+    if !reachable(&request.base_url) {
+        return Err(refused("baseUrl"));
+    }
+    match (&request.mall_url, request.role) {
+        (Some(url), AppRole::Mall) if reachable(url) && url.len() <= 512 => {}
+        (None, AppRole::Scene) => {}
+        _ => return Err(refused("mallUrl")),
+    }
+    let hosts = &request.return_hosts;
+    if hosts.len() > 20 || hosts.iter().any(|host| host.is_empty() || host.len() > 255) {
+        return Err(Fault::of_field(Reason::OutOfRange, "returnHosts").with("at most 20 hosts"));
+    }
+    match &request.no_account_text {
+        Some(text) => texts(&[("noAccountText", text, 500)]),
+        None => Ok(()),
+    }
+}
+
+/// A key as given, or a fresh one.
+fn key_of<const N: usize>(given: Option<&str>, field: &str) -> Result<Vec<u8>, Fault> {
+    let mut key = vec![0; N];
+    match given {
+        Some(text) => hex::decode_to_slice(text, &mut key).map_err(|_| {
+            Fault::of_field(Reason::OutOfRange, field).with(format!("{N} bytes, hexadecimal"))
+        })?,
+        None => rand::RngCore::fill_bytes(&mut rand::rng(), &mut key),
+    }
+    Ok(key)
+}
+
+/// Suspends or readmits an application.
+#[utoipa::path(
+    post, path = "/admin/v1/applications/{appId}/suspend", operation_id = "suspendApplication",
+    tag = "operator", params(("appId" = String, Path, description = "The application.")),
+    request_body = SuspendRequest, responses((status = 200, body = Envelope<Declared>)),
+)]
+pub async fn suspend(
+    State(state): State<HttpState>,
+    call: Operated<SuspendRequest>,
+) -> Answer<Declared> {
+    let app = app_of(&state, call.segment(1), "appId")?;
+    let suspended = call.body.suspended;
+    declare(&state, RegistryCommand::Suspend { app, suspended }).await
+}
+
+/// The number of an application that the operator names.
+pub fn app_of(state: &HttpState, text: &str, field: &str) -> Result<AppNo, Fault> {
+    let unknown = || Fault::of_field(Reason::NotFound, field);
+    let id = AppId::parse(text).map_err(|_| unknown())?;
+    state.platform.registry().app_by_id(&id).map(|app| app.no).ok_or_else(unknown)
+}
+
+/// All applications.
+#[utoipa::path(
+    get, path = "/admin/v1/applications", operation_id = "listApplications", tag = "operator",
+    responses((status = 200, body = Envelope<AppsView>)),
+)]
+pub async fn list_applications(
+    State(state): State<HttpState>,
+    _call: Looked<Nothing>,
+) -> Answer<AppsView> {
+    let registry = state.platform.registry();
+    let applications = registry.apps().map(|app| AppView {
+        app_id: app.id.clone(),
+        partner_id: app.partner.clone(),
+        role: app.role,
+        name: app.name.clone(),
+        suspended: app.suspended,
+        sandbox: app.sandbox,
+    });
+    Ok(Data(AppsView { applications: applications.collect() }))
+}
+
+/// Declares a scene (场景申报).
+#[utoipa::path(
+    post, path = "/admin/v1/scenes", operation_id = "declareScene", tag = "operator",
+    request_body = SceneRequest, responses((status = 200, body = Envelope<Declared>)),
+)]
+pub async fn scenes(
+    State(state): State<HttpState>,
+    call: Operated<SceneRequest>,
+) -> Answer<Declared> {
+    let request = call.body;
+    texts(&[("name", &request.name, 64)])?;
+    if request.app_ids.len() > 20 {
+        return Err(Fault::of_field(Reason::TooManyItems, "appIds").with("at most 20"));
+    }
+    let number =
+        |(place, id): (usize, &AppId)| app_of(&state, id.as_str(), &format!("appIds[{place}]"));
+    let apps = request.app_ids.iter().enumerate().map(number).collect::<Result<_, Fault>>()?;
+    let known = state.platform.registry().scene_by_code(&request.scene).is_some();
+    let scene = Scene {
+        no: SceneNo(0),
+        code: request.scene,
+        name: request.name,
+        kind: request.kind,
+        methodology: request.methodology,
+        apps,
+        active_from: request.active_from,
+        active_to: request.active_to,
+    };
+    match state.platform.register(RegistryCommand::DeclareScene(Box::new(scene))).await? {
+        RegistryReply::Scene(_) => Ok(Data(Declared { replay: known })),
+        _ => misfit(),
+    }
+}
+
+/// All scenes.
+#[utoipa::path(
+    get, path = "/admin/v1/scenes", operation_id = "listScenes", tag = "operator",
+    responses((status = 200, body = Envelope<ScenesView>)),
+)]
+pub async fn list_scenes(
+    State(state): State<HttpState>,
+    _call: Looked<Nothing>,
+) -> Answer<ScenesView> {
+    let registry = state.platform.registry();
+    let scenes = registry.scenes().map(|scene| SceneRequest {
+        scene: scene.code.clone(),
+        name: scene.name.clone(),
+        kind: scene.kind,
+        methodology: scene.methodology.clone(),
+        app_ids: scene.apps.iter().filter_map(|no| Some(registry.app(*no)?.id.clone())).collect(),
+        active_from: scene.active_from,
+        active_to: scene.active_to,
+    });
+    Ok(Data(ScenesView { scenes: scenes.collect() }))
+}
+
+/// Publishes a version of an agreement.
+#[utoipa::path(
+    post, path = "/admin/v1/agreements", operation_id = "publishAgreement", tag = "operator",
+    request_body = AgreementRequest, responses((status = 200, body = Envelope<Declared>)),
+)]
+pub async fn agreements(
+    State(state): State<HttpState>,
+    call: Operated<AgreementRequest>,
+) -> Answer<Declared> {
+    let request = call.body;
+    texts(&[
+        ("title", &request.title, 128),
+        ("text", &request.text, 65_536),
+        ("language", &request.language, 35),
+    ])?;
+    let agreement = Agreement {
+        id: request.id,
+        scope: request.scope,
+        title: request.title,
+        version: request.version,
+        effective: request.effective,
+        language: request.language,
+        sm3: sm3(request.text.as_bytes()),
+        text: request.text,
+    };
+    declare(&state, RegistryCommand::PublishAgreement(Box::new(agreement))).await
+}
+
+/// Adopts a policy; the body is a policy as the configuration writes it.
+#[utoipa::path(
+    post, path = "/admin/v1/policies", operation_id = "adoptPolicy", tag = "operator",
+    request_body = Object, responses((status = 200, body = Envelope<Declared>)),
+)]
+pub async fn policies(State(state): State<HttpState>, call: Operated<Policy>) -> Answer<Declared> {
+    let policy = call.body;
+    if policy.grams_per_point == 0 {
+        return Err(Fault::of_field(Reason::OutOfRange, "grams_per_point").with("at least 1"));
+    }
+    if policy.points_months == 0 {
+        return Err(Fault::of_field(Reason::OutOfRange, "points_months").with("at least 1"));
+    }
+    declare(&state, RegistryCommand::AdoptPolicy(Box::new(policy))).await
+}
+
+/// Adopts methodologies: `{"methodologies": [...]}`, each as the configuration writes it.
+#[utoipa::path(
+    post, path = "/admin/v1/methodologies", operation_id = "adoptMethodologies", tag = "operator",
+    request_body = Object, responses((status = 200, body = Envelope<Declared>)),
+)]
+pub async fn methodologies(
+    State(state): State<HttpState>,
+    call: Operated<Methodologies>,
+) -> Answer<Declared> {
+    declare(&state, RegistryCommand::AdoptMethodologies(call.body.methodologies)).await
+}

@@ -1,0 +1,333 @@
+//! The ladder: every check between a request's arrival and its meaning, in one order, so that of
+//! several faults always the same one is told. The type of the extractor is the permission.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use carbon_protocol::registry::{App, AppRole};
+use carbon_protocol::signature::{self, SignType};
+use carbon_protocol::{AppId, AppNo, Reason, Timestamp};
+use futures::StreamExt as _;
+use serde::de::DeserializeOwned;
+
+use super::HttpState;
+use super::exchange::{Exchange, Signer};
+use super::fault::Fault;
+use super::json;
+use super::nonces::Seen;
+
+/// Shortest and longest nonce.
+const NONCE_LENGTH: std::ops::RangeInclusive<usize> = 8..=64;
+
+/// Who may call an interface.
+pub trait Permission: Send + Sync + 'static {
+    /// Whether a bearer token is needed; only asking for one goes without.
+    const TOKEN: bool = true;
+
+    /// Whether an application of this role may.
+    fn admits(_role: AppRole) -> bool {
+        true
+    }
+}
+
+/// Any application, without a token: Z101.
+#[derive(Debug)]
+pub struct Newcomer;
+/// Any application.
+#[derive(Debug)]
+pub struct Anyone;
+/// Applications of scene partners (场景方).
+#[derive(Debug)]
+pub struct SceneOnly;
+/// Applications of benefit partners (权益方).
+#[derive(Debug)]
+pub struct MallOnly;
+
+impl Permission for Newcomer {
+    const TOKEN: bool = false;
+}
+impl Permission for Anyone {}
+impl Permission for SceneOnly {
+    fn admits(role: AppRole) -> bool {
+        role == AppRole::Scene
+    }
+}
+impl Permission for MallOnly {
+    fn admits(role: AppRole) -> bool {
+        role == AppRole::Mall
+    }
+}
+
+/// A caller who has climbed the ladder.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The application.
+    pub app: Arc<App>,
+    /// When the request came in.
+    pub now: Timestamp,
+}
+
+impl Caller {
+    /// The application's number, the scope of everything it sees.
+    pub fn no(&self) -> AppNo {
+        self.app.no
+    }
+}
+
+/// A signed request with a JSON body.
+pub struct Signed<P, T> {
+    /// Who calls.
+    pub caller: Caller,
+    /// What was asked.
+    pub body: T,
+    permission: PhantomData<P>,
+}
+
+/// A signed request whose meaning is in the query.
+pub struct Queried<P, T> {
+    /// Who calls.
+    pub caller: Caller,
+    /// What was asked.
+    pub query: T,
+    /// The request's headers.
+    pub headers: HeaderMap,
+    permission: PhantomData<P>,
+}
+
+/// A signed request whose body means nothing.
+pub struct Raw<P> {
+    /// Bytes of the body.
+    pub bytes: usize,
+    permission: PhantomData<P>,
+}
+
+impl<P: Permission, T: DeserializeOwned> FromRequest<HttpState> for Signed<P, T> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, state: &HttpState) -> Result<Self, Fault> {
+        let (parts, bytes, caller) = climb::<P>(request, state).await?;
+        let body = json::body(&parts.headers, &bytes)?;
+        Ok(Self { caller, body, permission: PhantomData })
+    }
+}
+
+impl<P: Permission, T: DeserializeOwned> FromRequest<HttpState> for Queried<P, T> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, state: &HttpState) -> Result<Self, Fault> {
+        let (parts, _, caller) = climb::<P>(request, state).await?;
+        let query = json::query(parts.uri.query())?;
+        Ok(Self { caller, query, headers: parts.headers, permission: PhantomData })
+    }
+}
+
+impl<P: Permission> FromRequest<HttpState> for Raw<P> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, state: &HttpState) -> Result<Self, Fault> {
+        let (_, bytes, _) = climb::<P>(request, state).await?;
+        Ok(Self { bytes: bytes.len(), permission: PhantomData })
+    }
+}
+
+/// Reads a body within the limits of size and time.
+pub async fn read_body(body: Body, state: &HttpState) -> Result<Vec<u8>, Fault> {
+    let most = state.config.body_bytes;
+    let too_large = || Fault::from(Reason::TooLarge).with(format!("at most {most} bytes"));
+    let reading = async {
+        let mut bytes = Vec::new();
+        let mut chunks = body.into_data_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|_| Fault::from(Reason::Malformed))?;
+            if bytes.len() + chunk.len() > most {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    };
+    let limit = Duration::from_secs(state.config.body_seconds.into());
+    let late = || Fault::from(Reason::Malformed).with("the body did not arrive in time");
+    tokio::time::timeout(limit, reading).await.map_err(|_| late())?
+}
+
+/// What the headers say, shaped but not believed.
+struct Claimed<'h> {
+    app: &'h str,
+    timestamp: &'h str,
+    nonce: &'h str,
+    kind: Option<&'h str>,
+    signature: &'h str,
+    token: Option<&'h str>,
+}
+
+fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok().filter(|text| !text.is_empty())
+}
+
+impl<'h> Claimed<'h> {
+    fn read<P: Permission>(headers: &'h HeaderMap) -> Result<Self, Fault> {
+        let needed = |name: &'static str| {
+            header_text(headers, name).ok_or_else(|| Fault::of_field(Reason::Unauthenticated, name))
+        };
+        let app = needed(signature::APP_ID)?;
+        let timestamp = needed(signature::TIMESTAMP)?;
+        let nonce = needed(signature::NONCE)?;
+        if !NONCE_LENGTH.contains(&nonce.len()) {
+            let fault = Fault::of_field(Reason::Unauthenticated, signature::NONCE);
+            return Err(fault.with("8 to 64 characters"));
+        }
+        let token = match P::TOKEN {
+            true => Some(needed(header::AUTHORIZATION.as_str())?),
+            false => None,
+        };
+        let signature = needed(signature::SIGN)?;
+        let kind = header_text(headers, signature::SIGN_TYPE);
+        Ok(Self { app, timestamp, nonce, kind, signature, token })
+    }
+}
+
+/// Climbs the ladder up to the meaning of the request.
+async fn climb<P: Permission>(
+    request: Request,
+    state: &HttpState,
+) -> Result<(Parts, Vec<u8>, Caller), Fault> {
+    let (parts, body) = request.into_parts();
+    let exchange = parts.extensions.get::<Exchange>().cloned();
+    let bytes = read_body(body, state).await?;
+    let claimed = Claimed::read::<P>(&parts.headers)?;
+
+    let registry = state.platform.registry();
+    let unknown = || Fault::of_field(Reason::UnknownApp, signature::APP_ID);
+    let id = AppId::parse(claimed.app).map_err(|_| unknown())?;
+    let app = registry.app_by_id(&id).filter(|app| !app.suspended).ok_or_else(unknown)?.clone();
+    tracing::Span::current().record("app", app.id.as_str());
+    let kind = claimed.kind.map_or(Ok(SignType::default()), str::parse);
+    let key = state.platform.vault().open_secret(&app.sign_key)?;
+    if let Some(exchange) = exchange {
+        let kind = kind.unwrap_or_default();
+        exchange.sign_with(Signer { key: key.clone(), kind });
+    }
+
+    let now = state.platform.now()?;
+    let timestamp = in_window(claimed.timestamp, now, state.config.window_seconds)?;
+    let kind = kind.map_err(|error| {
+        Fault::of_field(Reason::BadSignature, signature::SIGN_TYPE).with(error.to_string())
+    })?;
+    let trial = Trial { parts: &parts, timestamp, claimed: &claimed, bytes: &bytes, kind };
+    trial.verify(&key, app.sandbox)?;
+    match state.nonces.take(app.no, claimed.nonce, now) {
+        Seen::New => {}
+        Seen::Before => {
+            return Err(Fault::of_field(Reason::NonceReplayed, signature::NONCE));
+        }
+        Seen::Full => return Err(Fault::from(Reason::Busy).with("too many nonces at once")),
+    }
+    if let Some(token) = claimed.token {
+        let bare =
+            token.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let valid = bare.is_some_and(|(_, bare)| state.seals.is_valid(bare.trim(), &app, now));
+        if !valid {
+            return Err(Fault::of_field(Reason::BadToken, header::AUTHORIZATION.as_str()));
+        }
+    }
+    if !P::admits(app.role) {
+        return Err(Reason::Forbidden.into());
+    }
+    if !state.pace.take(app.no, now) {
+        let limit = state.pace.per_second();
+        let detail = format!("requestsPerSecond: {limit}");
+        return Err(Fault::from(Reason::RateLimited).with(detail));
+    }
+    Ok((parts, bytes, Caller { app, now }))
+}
+
+/// A timestamp in milliseconds, as its only writing, within the window.
+fn in_window(text: &str, now: Timestamp, window_seconds: u32) -> Result<i64, Fault> {
+    let stale = || Fault::of_field(Reason::StaleTimestamp, signature::TIMESTAMP);
+    let parsed = text.parse::<i64>().ok().filter(|parsed| parsed.to_string() == text);
+    let given = parsed.ok_or_else(|| stale().with("milliseconds since 1970"))?;
+    let apart = given.abs_diff(now.0);
+    if apart > u64::from(window_seconds) * 1000 {
+        return Err(stale().with(format!("the platform's time is {now}")));
+    }
+    Ok(given)
+}
+
+/// A signature on trial.
+struct Trial<'t> {
+    parts: &'t Parts,
+    timestamp: i64,
+    claimed: &'t Claimed<'t>,
+    bytes: &'t [u8],
+    kind: SignType,
+}
+
+impl Trial<'_> {
+    fn target(&self) -> &str {
+        self.parts.uri.path_and_query().map_or("/", |target| target.as_str())
+    }
+
+    fn string(&self, method: &str, target: &str, timestamp: i64, body: &[u8]) -> Vec<u8> {
+        signature::request_string(method, target, timestamp, self.claimed.nonce, body)
+    }
+
+    fn verify(&self, key: &[u8], explain: bool) -> Result<(), Fault> {
+        let method = self.parts.method.as_str();
+        let string = self.string(method, self.target(), self.timestamp, self.bytes);
+        if signature::verify(self.kind, key, &string, self.claimed.signature) {
+            return Ok(());
+        }
+        let fault = Fault::of_field(Reason::BadSignature, signature::SIGN);
+        Err(if explain { fault.with(self.explain(key, &string)) } else { fault })
+    }
+
+    /// Which part differs: tries the usual mistakes. For sandbox applications only.
+    fn explain(&self, key: &[u8], string: &[u8]) -> String {
+        let (method, target, at) = (self.parts.method.as_str(), self.target(), self.timestamp);
+        let path = self.parts.uri.path();
+        let trimmed = self.bytes.trim_ascii();
+        let mut without_end = string.to_vec();
+        without_end.pop();
+        let mistakes = [
+            ("BODY: it was signed as empty", self.string(method, target, at, b"")),
+            (
+                "BODY: it was signed without the white space around it",
+                self.string(method, target, at, trimmed),
+            ),
+            ("BODY: the line feed after it is missing", without_end),
+            ("PATH: it was signed without the query", self.string(method, path, at, self.bytes)),
+            (
+                "PATH: it was signed without /api/v1",
+                self.string(method, target.trim_start_matches("/api/v1"), at, self.bytes),
+            ),
+            (
+                "METHOD: it was signed in lower case",
+                self.string(&method.to_lowercase(), target, at, self.bytes),
+            ),
+            (
+                "TIMESTAMP: it was signed in seconds",
+                self.string(method, target, at / 1000, self.bytes),
+            ),
+        ];
+        let fits =
+            |kind, string: &[u8]| signature::verify(kind, key, string, self.claimed.signature);
+        for (what, mistaken) in &mistakes {
+            if fits(self.kind, mistaken) {
+                return (*what).into();
+            }
+        }
+        for other in [SignType::HmacSm3, SignType::HmacSha256] {
+            if fits(other, string) {
+                return format!("X-Sign-Type: it was signed with {other}");
+            }
+        }
+        let digest = hex::encode(signature::sm3(string));
+        format!("SM3 of the string to sign here is {digest}: if yours is equal, the key differs")
+    }
+}

@@ -1,0 +1,109 @@
+//! The client against a partner's server that checks signatures and answers as told.
+
+use std::time::Duration;
+
+use carbon_actors::twins::MemoryVault;
+use carbon_protocol::{AppId, AppNo, PartnerId, Timestamp};
+
+use super::*;
+use crate::signed::rehearsal::Rehearsal;
+
+const KEY: &[u8] = b"the key that signs";
+const DATA_KEY: [u8; 16] = [9; 16];
+
+fn app(url: &str, role: AppRole, sandbox: bool) -> Arc<App> {
+    let vault = MemoryVault::default();
+    Arc::new(App {
+        no: AppNo(1),
+        id: AppId::parse("metro").unwrap(),
+        partner: PartnerId::parse("p").unwrap(),
+        role,
+        name: "地铁".into(),
+        chain_code: "c".into(),
+        base_url: format!("{url}/partner"),
+        return_hosts: Vec::new(),
+        mall_url: None,
+        no_account_text: None,
+        sandbox,
+        sign_key: vault.seal_secret(KEY),
+        data_key: vault.seal_secret(&DATA_KEY),
+        suspended: false,
+        tokens: [Timestamp(0); 2],
+    })
+}
+
+fn partners() -> HttpPartners {
+    let outbound = Outbound::new(Duration::from_secs(2)).unwrap();
+    HttpPartners::new(outbound, Arc::new(MemoryVault::default()))
+}
+
+fn person() -> Person {
+    Person { name: "张三".into(), id_no: "990101199001010016".into(), phone: None }
+}
+
+#[tokio::test]
+async fn matching_sends_sealed_data_to_the_roles_own_address() {
+    let server = Rehearsal::start(KEY).await;
+    let uid = PartnerUid::parse("u-1").unwrap();
+    for (role, path) in [(AppRole::Scene, "/partner/C101"), (AppRole::Mall, "/partner/Q101")] {
+        server.answers(&MatchReply { partner_uid: Some(uid.clone()) });
+        let app = app(&server.url, role, true);
+        let found = partners().match_account(app.clone(), person()).await.unwrap();
+        assert_eq!(found, Some(uid.clone()));
+        server.answers(&MatchReply { partner_uid: None });
+        assert_eq!(partners().match_account(app, person()).await.unwrap(), None);
+        let (called, who, body) = server.calls.lock().last().unwrap().clone();
+        assert_eq!((called.as_str(), who.as_str()), (path, "metro"));
+        let text = String::from_utf8(body).unwrap();
+        assert!(!text.contains("990101") && !text.contains("张三"), "{text}");
+        let request: MatchRequest = serde_json::from_str(&text).unwrap();
+        let name = request.name.open(&DataKey::new(DATA_KEY), "metro", "name").unwrap();
+        assert_eq!(name.as_str(), "张三");
+        assert!(request.phone.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_mall_links_or_refuses_and_an_unsigned_answer_is_neither() {
+    let server = Rehearsal::start(KEY).await;
+    let app = app(&server.url, AppRole::Mall, true);
+    let (ccid, uid) = (Ccid::parse("c-1").unwrap(), PartnerUid::parse("u-1").unwrap());
+    let own = PartnerUid::parse("u-2").unwrap();
+    let link =
+        async || partners().link_mall(app.clone(), ccid.clone(), uid.clone(), "e-1".into()).await;
+    server.answers(&LinkReply { linked: true, partner_uid: Some(own.clone()) });
+    assert_eq!(link().await.unwrap(), LinkAnswer::Linked(own));
+    server.answers(&LinkReply { linked: true, partner_uid: None });
+    assert_eq!(link().await.unwrap(), LinkAnswer::Linked(uid.clone()));
+    server.answers(&LinkReply { linked: false, partner_uid: None });
+    assert_eq!(link().await.unwrap(), LinkAnswer::Refused);
+    server.answers(&LinkReply { linked: true, partner_uid: None });
+    server.script.lock().key = b"another key".to_vec();
+    assert!(matches!(link().await, Err(Failure::Partner(_))));
+    let (called, _, body) = server.calls.lock()[0].clone();
+    assert_eq!(called, "/partner/Z203");
+    let request: LinkRequest = serde_json::from_slice(&body).unwrap();
+    assert_eq!((request.event_id.as_str(), request.ccid), ("e-1", ccid.clone()));
+}
+
+#[tokio::test]
+async fn a_push_tells_the_status_and_when_to_come_again() {
+    let server = Rehearsal::start(KEY).await;
+    let url = format!("{}/push?a=1", server.url);
+    let body = br#"{"kind":"Z203","items":[]}"#.to_vec();
+    let push = async |sandbox| {
+        let app = app(&server.url, AppRole::Scene, sandbox);
+        partners().push(app, url.clone(), PushKind::Authorization, body.clone()).await
+    };
+    assert_eq!(push(true).await, PushAnswer { status: 200, retry_after: None });
+    assert_eq!(server.calls.lock()[0], ("/push?a=1".into(), "metro".into(), body.clone()));
+    server.script.lock().answer = (503, String::new());
+    server.script.lock().extra = vec![("retry-after", "120")];
+    assert_eq!(push(true).await, PushAnswer { status: 503, retry_after: Some(120) });
+    server.script.lock().extra = vec![("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")];
+    assert_eq!(push(true).await.retry_after, None);
+    // Outside the sandbox an address in a private network is never called.
+    let calls = server.calls.lock().len();
+    assert_eq!(push(false).await, PushAnswer { status: 0, retry_after: None });
+    assert_eq!(server.calls.lock().len(), calls);
+}

@@ -1,0 +1,28 @@
+//! The one integration binary: end to end through HTTP, NATS and a browser, and the house's
+//! manners. One binary, so that it links once.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
+
+mod browser;
+mod demo;
+mod disk;
+mod faults;
+mod figures;
+mod harness;
+mod hostile;
+mod kill;
+mod load;
+mod manners;
+mod nats;
+mod opening;
+mod raw;
+mod reckoning;
+mod remembering;
+mod shipped;
+mod signers;
+mod stage;
+mod store;
+mod webdriver;
+
+/// As the binary has it: load is generated here, too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

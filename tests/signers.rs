@@ -1,0 +1,196 @@
+//! The signers that partners copy (`protocol/signers`): each makes the signatures of the shared
+//! vectors, as the platform's own code does. A language that is not on this machine is SKIPPED.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use carbon_protocol::signature::{self, SignType};
+use serde_json::Value;
+
+/// Reads the vectors, signs each by the file beside them, and prints the signatures, a line each.
+const PYTHON: &str = r#"
+import json, carbon_sign as s
+for v in json.load(open("vectors.json", encoding="utf-8"))["vectors"]:
+    body, key = v["body"].encode(), bytes.fromhex(v["keyHex"])
+    if v["kind"] == "request":
+        text = s.request_string(v["method"], v["pathAndQuery"], v["timestamp"], v["nonce"], body)
+        headers = {"x-timestamp": str(v["timestamp"]), "X-NONCE": v["nonce"],
+                   "X-Sign-Type": v["signType"], "X-Sign": v["sign"].upper()}
+        right = lambda body: s.Signer("app", key).push_is_right(
+            v["method"], v["pathAndQuery"], headers, body)
+        assert right(body) and not right(body + b" ")
+    else:
+        text = s.answer_string(v["status"], v["requestId"], v["timestamp"], v["nonce"], body)
+    print(s.sign(v["signType"], key, text))
+"#;
+
+const NODE: &str = r#"
+import { readFileSync } from "node:fs";
+const s = await import(process.cwd() + "/carbon-sign.mjs");
+for (const v of JSON.parse(readFileSync("vectors.json", "utf8")).vectors) {
+  const [body, key] = [Buffer.from(v.body), Buffer.from(v.keyHex, "hex")];
+  let text;
+  if (v.kind === "request") {
+    text = s.requestString(v.method, v.pathAndQuery, v.timestamp, v.nonce, body);
+    const headers = { "x-timestamp": String(v.timestamp), "X-NONCE": v.nonce,
+                      "X-Sign-Type": v.signType, "X-Sign": v.sign.toUpperCase() };
+    const right = (body) =>
+      new s.Signer("app", key).pushIsRight(v.method, v.pathAndQuery, headers, body);
+    if (!right(body) || right(Buffer.concat([body, Buffer.from(" ")]))) throw new Error(v.name);
+  } else {
+    text = s.answerString(v.status, v.requestId, v.timestamp, v.nonce, body);
+  }
+  console.log(s.sign(v.signType, key, text));
+}
+"#;
+
+/// Java and Go have no JSON reader of their own (or none worth its lines here): they read the
+/// vectors as hexadecimal lines `type key text`, and print the signatures.
+const JAVA: &str = r#"
+public class Vectors {
+    public static void main(String[] files) throws Exception {
+        var hex = java.util.HexFormat.of();
+        for (String line : java.nio.file.Files.readAllLines(java.nio.file.Path.of(files[0]))) {
+            String[] part = line.split(" ", -1);
+            System.out.println(
+                CarbonSign.sign(part[0], hex.parseHex(part[1]), hex.parseHex(part[2])));
+        }
+    }
+}
+"#;
+
+const GO: &str = r#"package carbonsign
+
+import ("bufio"; "encoding/hex"; "fmt"; "os"; "strings"; "testing")
+
+func TestVectors(t *testing.T) {
+	file, _ := os.Open("lines")
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		part := strings.Split(lines.Text(), " ")
+		key, _ := hex.DecodeString(part[1])
+		text, _ := hex.DecodeString(part[2])
+		sign, _ := Sign(part[0], key, text)
+		fmt.Println(sign)
+	}
+}
+"#;
+
+struct Vector {
+    name: String,
+    kind: SignType,
+    key: Vec<u8>,
+    text: Vec<u8>,
+    sign: String,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("protocol/signers")
+}
+
+fn vectors() -> Vec<Vector> {
+    let file = std::fs::read(folder().join("vectors.json")).unwrap();
+    let file: Value = serde_json::from_slice(&file).unwrap();
+    let read = |v: &Value| {
+        let text = |name: &str| v[name].as_str().unwrap();
+        let (stamp, body) = (v["timestamp"].as_i64().unwrap(), text("body").as_bytes());
+        let signed = if v["kind"] == "request" {
+            let (method, path) = (text("method"), text("pathAndQuery"));
+            signature::request_string(method, path, stamp, text("nonce"), body)
+        } else {
+            let status = u16::try_from(v["status"].as_u64().unwrap()).unwrap();
+            signature::answer_string(status, text("requestId"), stamp, text("nonce"), body)
+        };
+        Vector {
+            name: text("name").to_owned(),
+            kind: text("signType").parse().unwrap(),
+            key: hex::decode(text("keyHex")).unwrap(),
+            text: signed,
+            sign: text("sign").to_owned(),
+        }
+    };
+    file["vectors"].as_array().unwrap().iter().map(read).collect()
+}
+
+fn has(program: &str) -> bool {
+    let there = Command::new(program).arg("--version").output().is_ok();
+    if !there {
+        println!("SKIPPED: no {program} here: its signer was not run");
+    }
+    there
+}
+
+fn compare(language: &str, command: &mut Command) {
+    let ran = command.output().unwrap();
+    let (said, failed) =
+        (String::from_utf8(ran.stdout).unwrap(), String::from_utf8_lossy(&ran.stderr));
+    let is_sign = |line: &&str| line.len() == 64 && line.bytes().all(|b| b.is_ascii_hexdigit());
+    let signs: Vec<&str> = said.lines().filter(is_sign).collect();
+    let vectors = vectors();
+    assert_eq!(signs.len(), vectors.len(), "{language}: {said}{failed}");
+    for (vector, sign) in vectors.iter().zip(signs) {
+        assert_eq!(sign, vector.sign, "{language}: {} {}", vector.name, vector.kind);
+    }
+}
+
+fn lines(path: &Path) {
+    let line =
+        |v: &Vector| format!("{} {} {}\n", v.kind, hex::encode(&v.key), hex::encode(&v.text));
+    std::fs::write(path, vectors().iter().map(line).collect::<String>()).unwrap();
+}
+
+#[test]
+fn the_platform_makes_the_signatures_of_the_vectors() {
+    let vectors = vectors();
+    assert!(vectors.len() >= 30);
+    for v in vectors {
+        assert_eq!(signature::sign(v.kind, &v.key, &v.text), v.sign, "{} {}", v.name, v.kind);
+    }
+}
+
+#[test]
+fn the_python_signer_makes_them() {
+    if has("python3") {
+        let mut python = Command::new("python3");
+        python.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONIOENCODING", "utf-8");
+        compare("Python", python.args(["-c", PYTHON]).current_dir(folder()));
+    }
+}
+
+#[test]
+fn the_node_signer_makes_them() {
+    if has("node") {
+        let mut node = Command::new("node");
+        compare("Node", node.args(["--input-type=module", "-e", NODE]).current_dir(folder()));
+    }
+}
+
+#[test]
+fn the_java_signer_makes_them() {
+    if !has("javac") {
+        return;
+    }
+    let work = tempfile::tempdir().unwrap();
+    std::fs::copy(folder().join("CarbonSign.java"), work.path().join("CarbonSign.java")).unwrap();
+    std::fs::write(work.path().join("Vectors.java"), JAVA).unwrap();
+    lines(&work.path().join("lines"));
+    let javac = ["-Xlint:all", "-Werror", "CarbonSign.java", "Vectors.java"];
+    let compiled = Command::new("javac").args(javac).current_dir(work.path()).output().unwrap();
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+    let mut java = Command::new("java");
+    compare("Java", java.args(["-cp", ".", "Vectors", "lines"]).current_dir(work.path()));
+}
+
+#[test]
+fn the_go_signer_makes_them() {
+    // Unlike the others, Go wants `version` without dashes.
+    if Command::new("go").arg("version").output().is_err() {
+        println!("SKIPPED: no go here: its signer was not run");
+        return;
+    }
+    let work = tempfile::tempdir().unwrap();
+    std::fs::copy(folder().join("carbon_sign.go"), work.path().join("carbon_sign.go")).unwrap();
+    std::fs::write(work.path().join("carbon_sign_test.go"), GO).unwrap();
+    std::fs::write(work.path().join("go.mod"), "module carbonsign\n\ngo 1.19\n").unwrap();
+    lines(&work.path().join("lines"));
+    compare("Go", Command::new("go").args(["test", "-v"]).current_dir(work.path()));
+}
