@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use carbon_protocol::contracts::z304::{Receipt, SubmitRecord, SubmitRequest};
+use carbon_protocol::policy::Policy;
 use carbon_protocol::{Ccid, Serial};
 use carbon_simulations::demo::caller::{Caller, Operator, now};
 use carbon_simulations::demo::cast::Cast;
@@ -131,9 +132,14 @@ impl Stage {
 
     /// Adopts the demo's policy, which takes behaviour of tomorrow, and no cap that matters.
     pub async fn adopt_policy(&self) -> anyhow::Result<()> {
+        self.adopt_policy_of(100).await
+    }
+
+    /// The same policy, with so many grams for a point.
+    pub async fn adopt_policy_of(&self, grams_per_point: u64) -> anyhow::Result<()> {
         let scene = self.cast.scenes.first().context("no scene")?;
         let cap = carbon_protocol::Grams(1_000_000_000);
-        let policy = scenery::policy(&scene.code, cap);
+        let policy = Policy { grams_per_point, ..scenery::policy(&scene.code, cap) };
         let _: carbon_protocol::contracts::admin::Declared =
             self.operator.post("policies", &policy).await?;
         Ok(())
