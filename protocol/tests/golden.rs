@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use carbon_protocol::contracts::{
-    admin, c101, events, identity, m203, m303, m402, m403, m405, z101, z102, z201, z202, z203,
-    z204, z301, z302, z303, z304, z305, z306, z501, z502, z504, z601,
+    admin, c101, events, identity, m203, m303, m401, m402, m403, m405, z101, z102, z201, z202,
+    z203, z204, z301, z302, z303, z304, z305, z306, z501, z502, z504, z601,
 };
 use carbon_protocol::methodology::Methodology;
 use carbon_protocol::policy::Policy;
@@ -44,6 +44,7 @@ const REQUESTS: &[(&str, Again)] = &[
     ("z504.request", again::<z504::LitScenesRequest>),
     ("z601.request", again::<z601::AddressRequest>),
     ("m303.request", again::<m303::OrderRequest>),
+    ("m401.request", again::<m401::SceneNamesRequest>),
     ("m402.request", again::<m402::PointsRequest>),
     ("m403.request", again::<m403::BillRequest>),
     ("m405.request", again::<m405::VisitorRequest>),
@@ -80,6 +81,7 @@ const OTHERS: &[(&str, Again)] = &[
     ("m203.request", again::<m203::LinkRequest>),
     ("m203.answer", again::<m203::LinkReply>),
     ("m303.answer", again::<m303::OrderAnswer>),
+    ("m401.answer", again::<m401::SceneNames>),
     ("m402.answer", again::<m402::PointsAnswer>),
     ("m403.answer", again::<m403::PointsBill>),
     ("m405.answer", again::<m405::Visitor>),

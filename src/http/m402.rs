@@ -25,10 +25,7 @@ pub async fn m402(
     State(state): State<HttpState>,
     call: Signed<MallOnly, PointsRequest>,
 ) -> Answer<PointsAnswer> {
-    let citizen = scope::citizen(&state, &call.caller, &call.body.ccid).await?;
-    if !citizen.link.mall_linked {
-        return Err(Reason::MallNotLinked.into());
-    }
+    let citizen = scope::visitor(&state, &call.caller, &call.body.ccid).await?;
     let lots = citizen.summary.lots.iter();
     Ok(Data(PointsAnswer {
         ccid: call.body.ccid,

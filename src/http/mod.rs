@@ -9,6 +9,7 @@ mod json;
 mod ladder;
 mod lists;
 mod m303;
+mod m401;
 mod m402;
 mod nonces;
 mod noop;

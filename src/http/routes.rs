@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 use super::exchange::{self, Compressible};
 use super::fault::Fault;
 use super::{
-    HttpState, declaring, document, m303, m402, noop, operating, standing, z101, z102, z201, z204,
-    z301, z302, z304, z306, z501, z502, z601,
+    HttpState, declaring, document, m303, m401, m402, noop, operating, standing, z101, z102, z201,
+    z204, z301, z302, z304, z306, z501, z502, z601,
 };
 
 /// Every interface of the door.
@@ -39,6 +39,7 @@ pub(super) fn table() -> OpenApiRouter<HttpState> {
         .routes(routes!(z601::z601))
         .routes(routes!(z204::m204))
         .routes(routes!(m303::m303))
+        .routes(routes!(m401::m401))
         .routes(routes!(m402::m402))
         .routes(routes!(z502::m403))
         .routes(routes!(m402::m405))

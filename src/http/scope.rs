@@ -58,6 +58,12 @@ pub async fn citizen(state: &HttpState, caller: &Caller, ccid: &Ccid) -> Result<
     Ok(Citizen { account, summary, link })
 }
 
+/// The citizen behind a pseudonym of the calling mall, where the citizen has linked it.
+pub async fn visitor(state: &HttpState, caller: &Caller, ccid: &Ccid) -> Result<Citizen, Fault> {
+    let citizen = citizen(state, caller, ccid).await?;
+    if citizen.link.mall_linked { Ok(citizen) } else { Err(Reason::MallNotLinked.into()) }
+}
+
 async fn summary(state: &HttpState, account: AccountId) -> Result<Box<Summary>, Fault> {
     match state.platform.account(account, AccountCommand::Look(Look::Summary)).await {
         Ok(AccountReply::Summary(summary)) => Ok(summary),

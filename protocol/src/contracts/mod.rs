@@ -9,6 +9,7 @@ pub mod events;
 pub mod identity;
 pub mod m203;
 pub mod m303;
+pub mod m401;
 pub mod m402;
 pub mod m403;
 pub mod m405;

@@ -88,4 +88,20 @@ impl Door {
         let ccid = self.runs(account, id_no, purpose).await;
         Citizen { account, ccid }
     }
+
+    /// Takes the consent to a scene back.
+    pub(super) async fn revoked(&self, account: AccountId, app: &str, scene: &str) {
+        let code = SceneCode::parse(scene).unwrap();
+        let scene = self.platform.registry().scene_by_code(&code).unwrap().no;
+        let (app, channel) = (self.app_no(app), Channel::CityApp);
+        let revoke = AccountCommand::Revoke { app, scene, channel };
+        self.platform.account(account, revoke).await.unwrap();
+    }
+
+    /// Takes the consent to a mall back.
+    pub(super) async fn unlinked(&self, account: AccountId, mall: &str) {
+        let (app, channel) = (self.app_no(mall), Channel::CityApp);
+        let unlink = AccountCommand::UnlinkMall { app, channel };
+        self.platform.account(account, unlink).await.unwrap();
+    }
 }

@@ -1,5 +1,6 @@
 //! The door with a real platform behind it, on the twins of all ports.
 
+mod bills;
 mod citizens;
 mod hostile;
 mod ladder;

@@ -28,7 +28,7 @@ fn a_pseudonym_of_another_application_does_not_exist() {
         }
         let linked = json!({"ccid": other.ccid});
         assert_eq!(door.post(&mall, "02/Z402", linked.clone()).await.code(), "0");
-        for path in ["02/Z204", "02/Z402", "02/Z403"] {
+        for path in ["02/Z204", "02/Z401", "02/Z402", "02/Z403"] {
             let foreign = door.post(&shop, path, linked.clone()).await;
             let nobody = door.post(&shop, path, json!({"ccid": "nobody"})).await;
             foreign.refused("40402", "ccid", path);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Caller, Door, Sending, with_door};
 
-fn trip(serial: &str, ccid: &str, minute: u32, grams: u64) -> Value {
+pub(super) fn trip(serial: &str, ccid: &str, minute: u32, grams: u64) -> Value {
     json!({
         "serial": serial, "ccid": ccid, "scene": "rail", "reductionGrams": grams,
         "behaviour": {"rail": {
@@ -19,7 +19,7 @@ fn trip(serial: &str, ccid: &str, minute: u32, grams: u64) -> Value {
     })
 }
 
-async fn results(door: &Door, metro: &Caller, question: Value, status: &str) -> Value {
+pub(super) async fn results(door: &Door, metro: &Caller, question: Value, status: &str) -> Value {
     for _ in 0..500 {
         let answer = door.post(metro, "01/Z306", question.clone()).await;
         if answer.data()["records"][0]["status"] == status {
@@ -31,7 +31,7 @@ async fn results(door: &Door, metro: &Caller, question: Value, status: &str) -> 
 }
 
 /// Lights, submits and issues: the citizen has 92 grams, 9 points.
-async fn issued(door: &Door, id_no: &str) -> (Caller, String) {
+pub(super) async fn issued(door: &Door, id_no: &str) -> (Caller, String) {
     let citizen = door.lit(id_no, "metro", "rail").await;
     let ccid = citizen.ccid.to_string();
     door.clock.advance_ms(3_600_000);
@@ -255,8 +255,8 @@ fn the_document_has_every_route_of_the_table() {
         assert_eq!(paths.len(), table.paths.paths.len());
         for code in [
             "Z101", "Z102", "Z201", "noop", "01/Z204", "01/Z301", "01/Z302", "01/Z303", "01/Z304",
-            "01/Z306", "01/Z501", "01/Z502", "01/Z504", "01/Z601", "02/Z204", "02/Z303", "02/Z402",
-            "02/Z403", "02/Z405", "02/Z501",
+            "01/Z306", "01/Z501", "01/Z502", "01/Z504", "01/Z601", "02/Z204", "02/Z303", "02/Z401",
+            "02/Z402", "02/Z403", "02/Z405", "02/Z501",
         ] {
             let item = &paths[&format!("/api/v1/{code}")];
             let operation = if item["post"].is_object() { &item["post"] } else { &item["get"] };
