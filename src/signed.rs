@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use carbon_protocol::envelope::{Envelope, OK};
 use carbon_protocol::signature::{
-    APP_ID, NONCE, REQUEST_ID, SIGN, SIGN_TYPE, SignType, TIMESTAMP, answer_string, request_string,
+    APP_ID, MacType, NONCE, REQUEST_ID, SIGN, SIGN_TYPE, TIMESTAMP, answer_string, request_string,
     sign, verify,
 };
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -56,7 +56,7 @@ pub async fn post(
     let timestamp = now_ms();
     let nonce = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 18]>());
     let string = request_string("POST", &target, timestamp, &nonce, &body);
-    let signature = sign(SignType::HmacSm3, key, &string);
+    let signature = sign(MacType::HmacSm3, key, &string);
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for (name, value) in [
@@ -97,7 +97,7 @@ pub async fn ask<T: DeserializeOwned>(
 pub fn is_signed(answer: &Answer, key: &[u8]) -> bool {
     let header = |name| answer.header(name).unwrap_or_default();
     let (Ok(kind), Ok(timestamp)) =
-        (header(SIGN_TYPE).parse::<SignType>(), header(TIMESTAMP).parse::<i64>())
+        (header(SIGN_TYPE).parse::<MacType>(), header(TIMESTAMP).parse::<i64>())
     else {
         return false;
     };
@@ -190,14 +190,14 @@ pub mod rehearsal {
         let timestamp = header(TIMESTAMP).parse().unwrap_or_default();
         let target = uri.path_and_query().unwrap().as_str();
         let string = request_string("POST", target, timestamp, header(NONCE), body);
-        if !verify(SignType::HmacSm3, key, &string, header(SIGN)) {
+        if !verify(MacType::HmacSm3, key, &string, header(SIGN)) {
             return StatusCode::UNAUTHORIZED.into_response();
         }
         calls.push((target.to_owned(), header(APP_ID).to_owned(), body.to_vec()));
         let (status, text) = script.answer.clone();
         let (at, nonce) = (now_ms(), "nonce-of-answer");
         let string = answer_string(status, "r-1", at, nonce, text.as_bytes());
-        let signature = sign(SignType::HmacSm3, &script.key, &string);
+        let signature = sign(MacType::HmacSm3, &script.key, &string);
         let mut response = (StatusCode::from_u16(status).unwrap(), text).into_response();
         for (name, value) in [
             (REQUEST_ID, "r-1"),

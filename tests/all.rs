@@ -9,6 +9,7 @@ mod faults;
 mod figures;
 mod harness;
 mod hostile;
+mod interop;
 mod kill;
 mod load;
 mod manners;

@@ -1,7 +1,7 @@
 //! Requests in the raw, for what no honest client would send; and the judgement of the answers.
 
 use carbon_protocol::Reason;
-use carbon_protocol::signature::{self, SignType};
+use carbon_protocol::signature::{self, MacType};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -38,7 +38,7 @@ impl Raw {
         let signed = self.signed_body.as_ref().unwrap_or(&self.body);
         let method = self.method.as_str();
         let text = signature::request_string(method, &self.path, stamp, &self.nonce, signed);
-        let kind = self.kind.parse().unwrap_or(SignType::HmacSm3);
+        let kind = self.kind.parse().unwrap_or(MacType::HmacSm3);
         let mut request = client()
             .request(self.method.clone(), format!("{base}{}", self.path))
             .header("content-type", &self.content_type)

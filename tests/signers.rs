@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use carbon_protocol::signature::{self, SignType};
+use carbon_protocol::signature::{self, MacType};
 use serde_json::Value;
 
 /// Reads the vectors, signs each by the file beside them, and prints the signatures, a line each.
@@ -77,7 +77,7 @@ func TestVectors(t *testing.T) {
 
 struct Vector {
     name: String,
-    kind: SignType,
+    kind: MacType,
     key: Vec<u8>,
     text: Vec<u8>,
     sign: String,

@@ -17,6 +17,7 @@ pub mod registry;
 pub mod rejection;
 pub mod seal;
 pub mod signature;
+pub mod sm2;
 pub mod time;
 pub mod units;
 

@@ -154,6 +154,18 @@ mod tests {
     }
 
     #[test]
+    fn sm4_is_the_standards() {
+        // GB/T 32907-2016, appendix A: one block under itself, once and a million times.
+        use sm4::cipher::{BlockCipherEncrypt as _, KeyInit as _};
+        let cipher = Sm4::new(key().bytes().into());
+        let mut block = sm4::cipher::Block::<Sm4>::from(*key().bytes());
+        cipher.encrypt_block(&mut block);
+        assert_eq!(hex::encode(block), "681edf34d206965e86b3e94f536e4246");
+        (1..1_000_000).for_each(|_| cipher.encrypt_block(&mut block));
+        assert_eq!(hex::encode(block), "595298c7c6fd271f0402f804c33d3f66");
+    }
+
+    #[test]
     fn sm4_gcm_is_rfc_8998s() {
         // RFC 8998, appendix A.1.
         let unhex = |text: &str| hex::decode(text).unwrap();

@@ -23,9 +23,9 @@ pub const SIGN: &str = "x-sign";
 /// Header of answers: the id of the request.
 pub const REQUEST_ID: &str = "x-request-id";
 
-/// How something is signed.
+/// A keyed hash (HMAC, RFC 2104) under a secret that both sides know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
-pub enum SignType {
+pub enum MacType {
     /// HMAC over SM3 (GB/T 32905): the default.
     #[default]
     #[serde(rename = "HMAC-SM3")]
@@ -35,18 +35,66 @@ pub enum SignType {
     HmacSha256,
 }
 
+/// How something is signed. Each type has keys of its own kind: a secret never verifies as an SM2
+/// key, nor the other way round, and the types of both cannot be confused in the code either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum SignType {
+    /// HMAC over SM3 (GB/T 32905): the default.
+    #[serde(rename = "HMAC-SM3")]
+    HmacSm3,
+    /// HMAC over SHA-256.
+    #[serde(rename = "HMAC-SHA256")]
+    HmacSha256,
+    /// SM2 signature over SM3 (GB/T 32918.2): see [`crate::sm2`].
+    #[serde(rename = "SM2-SM3")]
+    Sm2Sm3,
+}
+
+impl SignType {
+    /// The keyed hash of this type; none where it signs with a key pair.
+    pub fn mac(self) -> Option<MacType> {
+        match self {
+            Self::HmacSm3 => Some(MacType::HmacSm3),
+            Self::HmacSha256 => Some(MacType::HmacSha256),
+            Self::Sm2Sm3 => None,
+        }
+    }
+}
+
+impl From<MacType> for SignType {
+    fn from(mac: MacType) -> Self {
+        match mac {
+            MacType::HmacSm3 => Self::HmacSm3,
+            MacType::HmacSha256 => Self::HmacSha256,
+        }
+    }
+}
+
+impl Default for SignType {
+    fn default() -> Self {
+        MacType::default().into()
+    }
+}
+
 impl fmt::Display for SignType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::HmacSm3 => "HMAC-SM3",
             Self::HmacSha256 => "HMAC-SHA256",
+            Self::Sm2Sm3 => "SM2-SM3",
         })
+    }
+}
+
+impl fmt::Display for MacType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        SignType::from(*self).fmt(f)
     }
 }
 
 /// A signature type that is not spoken here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the signature types are HMAC-SM3 and HMAC-SHA256")]
+#[error("the signature types are HMAC-SM3, HMAC-SHA256 and SM2-SM3")]
 pub struct UnknownSignType;
 
 impl FromStr for SignType {
@@ -55,8 +103,17 @@ impl FromStr for SignType {
         match text {
             "HMAC-SM3" => Ok(Self::HmacSm3),
             "HMAC-SHA256" => Ok(Self::HmacSha256),
+            "SM2-SM3" => Ok(Self::Sm2Sm3),
             _ => Err(UnknownSignType),
         }
+    }
+}
+
+/// For those who hold a secret and nothing else: SM2-SM3 is none of theirs.
+impl FromStr for MacType {
+    type Err = UnknownSignType;
+    fn from_str(text: &str) -> Result<Self, UnknownSignType> {
+        text.parse::<SignType>()?.mac().ok_or(UnknownSignType)
     }
 }
 
@@ -84,23 +141,23 @@ pub fn answer_string(
     [head.as_bytes(), body, b"\n"].concat()
 }
 
-/// Signs; hexadecimal.
-pub fn sign(kind: SignType, key: &[u8], bytes: &[u8]) -> String {
+/// Signs under a secret; hexadecimal.
+pub fn sign(kind: MacType, key: &[u8], bytes: &[u8]) -> String {
     hex::encode(mac(kind, key, bytes))
 }
 
-/// Whether a hexadecimal signature is the right one. Takes as long for a wrong one.
-pub fn verify(kind: SignType, key: &[u8], bytes: &[u8], signature: &str) -> bool {
+/// Whether a hexadecimal signature is the right one under a secret. Takes as long for a wrong one.
+pub fn verify(kind: MacType, key: &[u8], bytes: &[u8], signature: &str) -> bool {
     let mut given = [0; 32];
     let shaped = hex::decode_to_slice(signature, &mut given).is_ok();
     shaped & bool::from(subtle::ConstantTimeEq::ct_eq(&mac(kind, key, bytes)[..], &given[..]))
 }
 
 /// HMAC of 32 bytes.
-pub fn mac(kind: SignType, key: &[u8], bytes: &[u8]) -> [u8; 32] {
+pub fn mac(kind: MacType, key: &[u8], bytes: &[u8]) -> [u8; 32] {
     match kind {
-        SignType::HmacSm3 => hmac_of::<Hmac<Sm3>>(key, bytes),
-        SignType::HmacSha256 => hmac_of::<Hmac<Sha256>>(key, bytes),
+        MacType::HmacSm3 => hmac_of::<Hmac<Sm3>>(key, bytes),
+        MacType::HmacSha256 => hmac_of::<Hmac<Sha256>>(key, bytes),
     }
 }
 
@@ -157,7 +214,7 @@ mod tests {
     #[test]
     fn hmac_sha256_is_rfc_4231s() {
         assert_eq!(
-            sign(SignType::HmacSha256, b"Jefe", b"what do ya want for nothing?"),
+            sign(MacType::HmacSha256, b"Jefe", b"what do ya want for nothing?"),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
     }
@@ -173,14 +230,25 @@ mod tests {
         };
         let inner = sm3(&[pad(0x36), b"bytes".to_vec()].concat());
         let outer = sm3(&[pad(0x5c), inner.to_vec()].concat());
-        assert_eq!(mac(SignType::HmacSm3, key, b"bytes"), outer);
+        assert_eq!(mac(MacType::HmacSm3, key, b"bytes"), outer);
+    }
+
+    #[test]
+    fn hmac_sm3_is_gm_t_0042s() {
+        // GM/T 0042-2015, appendix D.3.
+        let key: Vec<u8> = (1..=32).collect();
+        let letters = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq".repeat(2);
+        assert_eq!(
+            sign(MacType::HmacSm3, &key, letters.as_bytes()),
+            "ca05e144ed05d1857840d1f318a4a8669e559fc8391f414485bfdf7bb408963a"
+        );
     }
 
     #[test]
     fn every_changed_part_is_noticed() {
         let string = request_string("POST", "/api/v1/01/Z304", 1, "nonce-12", b"{}");
         assert_eq!(string, b"POST\n/api/v1/01/Z304\n1\nnonce-12\n{}\n");
-        for kind in [SignType::HmacSm3, SignType::HmacSha256] {
+        for kind in [MacType::HmacSm3, MacType::HmacSha256] {
             let signature = sign(kind, b"key", &string);
             assert!(verify(kind, b"key", &string, &signature));
             assert!(verify(kind, b"key", &string, &signature.to_uppercase()));
@@ -199,11 +267,15 @@ mod tests {
 
     #[test]
     fn types_have_the_names_of_the_contract() {
-        for kind in [SignType::HmacSm3, SignType::HmacSha256] {
+        for kind in [SignType::HmacSm3, SignType::HmacSha256, SignType::Sm2Sm3] {
             assert_eq!(kind.to_string().parse(), Ok(kind));
+            let mac = kind.to_string().parse::<MacType>();
+            assert_eq!(mac.ok(), kind.mac(), "{kind}");
+            assert!(kind.mac().is_none_or(|mac| SignType::from(mac) == kind));
         }
-        for bad in ["", "hmac-sm3", "SM2-SM3", "none"] {
+        for bad in ["", "hmac-sm3", "SM2", "SM3-SM2", "none"] {
             assert_eq!(bad.parse::<SignType>(), Err(UnknownSignType), "{bad}");
         }
+        assert_eq!(SignType::default(), SignType::HmacSm3);
     }
 }

@@ -6,12 +6,12 @@ use carbon_protocol::contracts::{events, z102, z304};
 use carbon_protocol::seal::{
     DataKey, SealedField, masked_name, masked_phone, open_bytes, seal_bytes,
 };
-use carbon_protocol::signature::{SignType, answer_string, request_string, sign, verify};
+use carbon_protocol::signature::{MacType, answer_string, request_string, sign, verify};
 use carbon_protocol::{AppId, Ccid, Day, Month, Serial, Timestamp};
 use proptest::prelude::*;
 
-fn sign_type() -> impl Strategy<Value = SignType> {
-    prop_oneof![Just(SignType::HmacSm3), Just(SignType::HmacSha256)]
+fn sign_type() -> impl Strategy<Value = MacType> {
+    prop_oneof![Just(MacType::HmacSm3), Just(MacType::HmacSha256)]
 }
 
 /// The years 1970 to 9999, less the last days: what can be written can be read.
@@ -116,7 +116,7 @@ proptest! {
             let _ = text.parse::<Timestamp>();
             let _ = text.parse::<Day>();
             let _ = text.parse::<Month>();
-            let _ = text.parse::<SignType>();
+            let _ = text.parse::<MacType>();
             let _ = DataKey::from_hex(text);
             if let Ok(serial) = Serial::parse(text) {
                 prop_assert!(text.len() <= Serial::MAX && serial.as_str() == text);

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use carbon_protocol::envelope::{Envelope, OK};
-use carbon_protocol::signature::{self, SignType};
+use carbon_protocol::signature::{self, MacType};
 use serde::Serialize;
 use tracing::Instrument as _;
 
@@ -33,7 +33,7 @@ pub struct Signer {
     /// The key.
     pub key: Vec<u8>,
     /// The type the caller used.
-    pub kind: SignType,
+    pub kind: MacType,
 }
 
 impl Exchange {

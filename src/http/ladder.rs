@@ -10,7 +10,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use carbon_protocol::registry::{App, AppRole};
-use carbon_protocol::signature::{self, SignType};
+use carbon_protocol::signature::{self, MacType};
 use carbon_protocol::{AppId, AppNo, Reason, Timestamp};
 use futures::StreamExt as _;
 use serde::de::DeserializeOwned;
@@ -207,7 +207,7 @@ async fn climb<P: Permission>(
     let id = AppId::parse(claimed.app).map_err(|_| unknown())?;
     let app = registry.app_by_id(&id).filter(|app| !app.suspended).ok_or_else(unknown)?.clone();
     tracing::Span::current().record("app", app.id.as_str());
-    let kind = claimed.kind.map_or(Ok(SignType::default()), str::parse);
+    let kind = claimed.kind.map_or(Ok(MacType::default()), str::parse);
     let key = state.platform.vault().open_secret(&app.sign_key)?;
     if let Some(exchange) = exchange {
         let kind = kind.unwrap_or_default();
@@ -265,7 +265,7 @@ struct Trial<'t> {
     timestamp: i64,
     claimed: &'t Claimed<'t>,
     bytes: &'t [u8],
-    kind: SignType,
+    kind: MacType,
 }
 
 impl Trial<'_> {
@@ -322,7 +322,7 @@ impl Trial<'_> {
                 return (*what).into();
             }
         }
-        for other in [SignType::HmacSm3, SignType::HmacSha256] {
+        for other in [MacType::HmacSm3, MacType::HmacSha256] {
             if fits(other, string) {
                 return format!("X-Sign-Type: it was signed with {other}");
             }

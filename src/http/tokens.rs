@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use carbon_protocol::registry::App;
-use carbon_protocol::signature::{SignType, mac};
+use carbon_protocol::signature::{MacType, mac};
 use carbon_protocol::{AppNo, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -50,7 +50,7 @@ impl Seals {
     }
 
     fn tag(&self, domain: &str, bytes: &[u8]) -> [u8; TAG] {
-        let whole = mac(SignType::HmacSm3, &self.key, &[domain.as_bytes(), &[0], bytes].concat());
+        let whole = mac(MacType::HmacSm3, &self.key, &[domain.as_bytes(), &[0], bytes].concat());
         let mut tag = [0; TAG];
         tag.copy_from_slice(&whole[..TAG]);
         tag

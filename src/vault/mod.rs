@@ -13,7 +13,7 @@ use std::sync::Arc;
 use carbon_actors::ports::{Failure, Person, Vault};
 use carbon_protocol::AccountId;
 use carbon_protocol::seal::{DataKey, SealedPerson, open_bytes, seal_bytes};
-use carbon_protocol::signature::{SignType, mac};
+use carbon_protocol::signature::{MacType, mac};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -57,7 +57,7 @@ impl FileVault {
 impl Vault for FileVault {
     fn account_of(&self, id_no: &str) -> AccountId {
         let id_no = Zeroizing::new(id_no.trim().to_ascii_uppercase());
-        let tag = mac(SignType::HmacSm3, &*self.keys.account_ids, id_no.as_bytes());
+        let tag = mac(MacType::HmacSm3, &*self.keys.account_ids, id_no.as_bytes());
         let mut id = [0; 16];
         id.copy_from_slice(&tag[..16]);
         AccountId(id)

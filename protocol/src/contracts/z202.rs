@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::signature::{SignType, sign, verify};
+use crate::signature::{MacType, sign, verify};
 use crate::{Ccid, SceneCode};
 
 /// The result of a consent page. The truth is Z204; this is a hint that cannot be forged.
@@ -47,13 +47,13 @@ impl Consented {
     /// Signed under a key.
     #[must_use]
     pub fn signed(mut self, key: &[u8]) -> Self {
-        self.sign = sign(SignType::HmacSm3, key, self.string_to_sign().as_bytes());
+        self.sign = sign(MacType::HmacSm3, key, self.string_to_sign().as_bytes());
         self
     }
 
     /// Whether the signature is the key's.
     pub fn is_signed_with(&self, key: &[u8]) -> bool {
-        verify(SignType::HmacSm3, key, self.string_to_sign().as_bytes(), &self.sign)
+        verify(MacType::HmacSm3, key, self.string_to_sign().as_bytes(), &self.sign)
     }
 }
 

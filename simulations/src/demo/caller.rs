@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use carbon_protocol::envelope::{Envelope, OK};
-use carbon_protocol::signature::{self, SignType};
+use carbon_protocol::signature::{self, MacType};
 use carbon_protocol::{AppId, Reason, Timestamp};
 use parking_lot::RwLock;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
@@ -125,7 +125,7 @@ impl Caller {
         let nonce = format!("{:032x}", rand::random::<u128>());
         let target = &url[url::Position::BeforePath..];
         let text = signature::request_string(method.as_str(), target, now, &nonce, body);
-        let kind = SignType::HmacSm3;
+        let kind = MacType::HmacSm3;
         self.client
             .request(method.clone(), url.clone())
             .header(signature::APP_ID, self.app.as_str())
@@ -143,7 +143,7 @@ impl Caller {
             let value = headers.get(name).and_then(|value| value.to_str().ok());
             value.with_context(|| format!("an answer of {status} without {name}"))
         };
-        let kind: SignType = get(signature::SIGN_TYPE)?.parse()?;
+        let kind: MacType = get(signature::SIGN_TYPE)?.parse()?;
         let (request, nonce) = (get(signature::REQUEST_ID)?, get(signature::NONCE)?);
         let timestamp = get(signature::TIMESTAMP)?.parse()?;
         let text = signature::answer_string(status, request, timestamp, nonce, body);

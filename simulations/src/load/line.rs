@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use carbon_protocol::Reason;
 use carbon_protocol::contracts::z101::{Token, TokenRequest};
 use carbon_protocol::envelope::{Envelope, OK};
-use carbon_protocol::signature::{self, SignType};
+use carbon_protocol::signature::{self, MacType};
 use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Bytes;
@@ -56,7 +56,7 @@ pub type Called<A> = Result<Result<A, No>, Unknown>;
 pub struct Line {
     wire: Wire,
     keys: Keys,
-    kind: SignType,
+    kind: MacType,
     token: RwLock<String>,
     renewing: tokio::sync::Mutex<()>,
     nonces: AtomicU64,
@@ -94,7 +94,7 @@ impl Line {
     pub fn new(
         wire: Wire,
         keys: Keys,
-        kind: SignType,
+        kind: MacType,
         meter: Arc<Meter>,
         checks: Arc<Checks>,
     ) -> Self {

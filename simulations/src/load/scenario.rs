@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
-use carbon_protocol::signature::SignType;
+use carbon_protocol::signature::MacType;
 use serde::Deserialize;
 
 use super::schedule::{Ramp, Spacing};
@@ -81,7 +81,7 @@ pub struct Partners {
     /// Of a thousand rows, those that are wrong on purpose.
     pub wrong_rows_permille: u32,
     /// How they sign.
-    pub sign_type: SignType,
+    pub sign_type: MacType,
     /// Connections of each application.
     pub connections: u16,
     /// Answers a second whose signature is verified: up to this rate all, beyond it a sample.
@@ -265,7 +265,7 @@ impl Default for Partners {
         Self {
             batch_rows: 500,
             wrong_rows_permille: 0,
-            sign_type: SignType::default(),
+            sign_type: MacType::default(),
             connections: 16,
             verify_per_second: 2_000,
         }

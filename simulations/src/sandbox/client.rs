@@ -8,7 +8,7 @@ use carbon_protocol::Reason;
 use carbon_protocol::contracts::z101::{Token, TokenRequest};
 use carbon_protocol::envelope::Envelope;
 use carbon_protocol::seal::{DataKey, SealedField};
-use carbon_protocol::signature::{self, SignType};
+use carbon_protocol::signature::{self, MacType};
 use rand::Rng as _;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use serde::Serialize;
@@ -107,7 +107,7 @@ pub struct Client {
     http: reqwest::Client,
     base: String,
     keys: Keys,
-    kind: SignType,
+    kind: MacType,
     note: Option<Note>,
     /// Held while a token is fetched: the platform keeps the newest two only, so clones that
     /// fetched one each would lock each other out.
@@ -129,12 +129,12 @@ impl Client {
     /// The same over an HTTP client that exists, so that connections are shared.
     pub fn with(http: reqwest::Client, base: &str, keys: Keys) -> anyhow::Result<Self> {
         let base = base.trim_end_matches('/').to_owned();
-        Ok(Self { http, base, keys, kind: SignType::default(), note: None, token: Arc::default() })
+        Ok(Self { http, base, keys, kind: MacType::default(), note: None, token: Arc::default() })
     }
 
     /// Signs in another way.
     #[must_use]
-    pub fn signing(mut self, kind: SignType) -> Self {
+    pub fn signing(mut self, kind: MacType) -> Self {
         self.kind = kind;
         self
     }
@@ -261,7 +261,7 @@ fn decode<T: DeserializeOwned>(code: &str, status: u16, bytes: &[u8]) -> Result<
 /// The headers of a signed request.
 pub fn sign_request(
     keys: &Keys,
-    kind: SignType,
+    kind: MacType,
     method: &str,
     path_and_query: &str,
     body: &[u8],
@@ -283,7 +283,7 @@ pub fn answer_is_signed(keys: &Keys, status: u16, headers: &HeaderMap, body: &[u
     let parts = || {
         let stamp: i64 = header(signature::TIMESTAMP)?.parse().ok()?;
         let (request, nonce) = (header(signature::REQUEST_ID)?, header(signature::NONCE)?);
-        let kind: SignType = header(signature::SIGN_TYPE)?.parse().ok()?;
+        let kind: MacType = header(signature::SIGN_TYPE)?.parse().ok()?;
         let string = signature::answer_string(status, request, stamp, nonce, body);
         Some(signature::verify(kind, &keys.sign, &string, header(signature::SIGN)?))
     };

@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use carbon_protocol::contracts::c101::{MatchReply, MatchRequest};
 use carbon_protocol::registry::AppRole;
 use carbon_protocol::seal::SealedField;
-use carbon_protocol::signature::{self, SignType};
+use carbon_protocol::signature::{self, MacType};
 use carbon_protocol::{Ccid, PartnerUid, Reason, Rejection};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -122,7 +122,7 @@ impl Partner {
             return None;
         }
         let about = format!("uid|{}|{id_no}", self.0.profile.app);
-        let drawn = signature::mac(SignType::HmacSm3, &self.0.secret, about.as_bytes());
+        let drawn = signature::mac(MacType::HmacSm3, &self.0.secret, about.as_bytes());
         PartnerUid::parse(&format!("u-{}", hex::encode(&drawn[..8]))).ok()
     }
 

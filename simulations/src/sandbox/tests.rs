@@ -6,7 +6,7 @@ use carbon_protocol::contracts::c101::{MatchReply, MatchRequest};
 use carbon_protocol::contracts::m203::{LinkReply, LinkRequest};
 use carbon_protocol::contracts::z101::Token;
 use carbon_protocol::seal::SealedField;
-use carbon_protocol::signature::SignType;
+use carbon_protocol::signature::MacType;
 use carbon_protocol::{Ccid, PartnerUid, Reason};
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
@@ -29,7 +29,7 @@ async fn platform_posts(keys: &Keys, base: &str, path: &str, body: &Value) -> re
     let body = body.to_string().into_bytes();
     let http = client::http(Duration::from_secs(10)).unwrap();
     let mut request = http.post(format!("{base}{path}"));
-    for (name, value) in client::sign_request(keys, SignType::HmacSm3, "POST", path, &body) {
+    for (name, value) in client::sign_request(keys, MacType::HmacSm3, "POST", path, &body) {
         request = request.header(name, value);
     }
     request.body(body).send().await.unwrap()
@@ -83,7 +83,7 @@ async fn strangers_and_replays_are_refused() {
     }
     // The right keys, yet the same nonce twice.
     let bytes = body.to_string().into_bytes();
-    let headers = client::sign_request(metro.keys(), SignType::HmacSha256, "POST", "/C101", &bytes);
+    let headers = client::sign_request(metro.keys(), MacType::HmacSha256, "POST", "/C101", &bytes);
     let http = client::http(Duration::from_secs(10)).unwrap();
     let mut statuses = Vec::new();
     for _ in 0..2 {

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use carbon_protocol::envelope::Envelope;
 use carbon_protocol::seal::DataKey;
-use carbon_protocol::signature::{self, SignType};
+use carbon_protocol::signature::{self, MacType};
 use carbon_protocol::{Reason, Rejection, Timestamp};
 use parking_lot::Mutex;
 use rand::Rng as _;
@@ -49,7 +49,7 @@ impl Keys {
     pub fn derive(secret: &[u8], app: &str) -> Self {
         let draw = |what: &str| {
             let about = format!("{what}|{app}");
-            signature::mac(SignType::HmacSm3, secret, about.as_bytes())
+            signature::mac(MacType::HmacSm3, secret, about.as_bytes())
         };
         let mut data = [0; 16];
         data.copy_from_slice(&draw("data")[..16]);
@@ -120,9 +120,9 @@ pub fn verify(incoming: &Incoming, keys: &Keys, nonces: &Nonces) -> Result<(), R
     let stamp: i64 =
         header(signature::TIMESTAMP)?.parse().map_err(|_| Rejection::new(Reason::Malformed))?;
     let nonce = header(signature::NONCE)?;
-    let kind: SignType = match incoming.header(signature::SIGN_TYPE) {
+    let kind: MacType = match incoming.header(signature::SIGN_TYPE) {
         Some(text) => text.parse().map_err(|_| Rejection::new(Reason::BadSignature))?,
-        None => SignType::default(),
+        None => MacType::default(),
     };
     let path = incoming.uri.path_and_query().map_or("/", |path| path.as_str());
     let string =
@@ -169,7 +169,7 @@ fn refusal<T>(no: Rejection, request_id: String) -> Envelope<T> {
 pub fn signed(keys: &Keys, status: u16, request: &str, body: Vec<u8>) -> Response {
     let (stamp, nonce) = (now().0, nonce());
     let string = signature::answer_string(status, request, stamp, &nonce, &body);
-    let sign = signature::sign(SignType::HmacSm3, &keys.sign, &string);
+    let sign = signature::sign(MacType::HmacSm3, &keys.sign, &string);
     let mut response = body.into_response();
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -179,7 +179,7 @@ pub fn signed(keys: &Keys, status: u16, request: &str, body: Vec<u8>) -> Respons
         (signature::REQUEST_ID, request.to_owned()),
         (signature::TIMESTAMP, stamp.to_string()),
         (signature::NONCE, nonce),
-        (signature::SIGN_TYPE, SignType::HmacSm3.to_string()),
+        (signature::SIGN_TYPE, MacType::HmacSm3.to_string()),
         (signature::SIGN, sign),
     ] {
         if let Ok(value) = HeaderValue::from_str(&value) {

@@ -123,7 +123,7 @@ fn a_wrong_signature_is_explained_in_the_sandbox_only() {
             let mut sending = Sending::new(caller, "POST", "/api/v1/noop", b"{\"a\":1}".to_vec());
             let now = super::noon().0;
             let string = signature::request_string("POST", &sending.path, now, &sending.nonce, b"");
-            let kind = signature::SignType::HmacSm3;
+            let kind = signature::MacType::HmacSm3;
             sending.signature = Some(signature::sign(kind, &caller.key, &string));
             sending
         };

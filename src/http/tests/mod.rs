@@ -23,7 +23,7 @@ use carbon_actors::twins::{
     ScriptedPartners, SettableClock,
 };
 use carbon_protocol::policy::{Policy, SameTrip};
-use carbon_protocol::signature::{self, SignType};
+use carbon_protocol::signature::{self, MacType};
 use carbon_protocol::{Day, Timestamp};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -294,7 +294,7 @@ impl Door {
             &text(signature::NONCE),
             bytes,
         );
-        let kind: SignType = text(signature::SIGN_TYPE).parse().unwrap();
+        let kind: MacType = text(signature::SIGN_TYPE).parse().unwrap();
         let right = (0..=8_u8).any(|key| signature::verify(kind, &[key; 32], &string, sign));
         assert!(right, "an answer is signed wrongly");
     }
@@ -323,7 +323,7 @@ impl Door {
             &sending.nonce,
             &sending.body,
         );
-        let kind: SignType = sending.kind.parse().unwrap_or_default();
+        let kind: MacType = sending.kind.parse().unwrap_or_default();
         let sign = signature::sign(kind, &caller.key, &string);
         let mut headers = BTreeMap::from([
             (signature::APP_ID, sending.app.clone()),

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use carbon_protocol::contracts::identity::{H5Result, H5Status};
-use carbon_protocol::signature::{self, SignType};
+use carbon_protocol::signature::{self, MacType};
 use carbon_protocol::{Ccid, Did, Reason, Rejection, Timestamp};
 use rand::Rng as _;
 use serde::{Deserialize, Serialize};
@@ -263,7 +263,7 @@ impl Book {
 /// without asking.
 pub fn pseudonym(secret: &[u8], did: &Did, chain_code: &str) -> Result<Ccid, Rejection> {
     let about = format!("sub-did|{did}|{chain_code}");
-    let drawn = signature::mac(SignType::HmacSm3, secret, about.as_bytes());
+    let drawn = signature::mac(MacType::HmacSm3, secret, about.as_bytes());
     Ccid::parse(&format!("did:shcc:{}", hex::encode(&drawn[..16])))
         .map_err(|_| Rejection::new(Reason::Internal))
 }

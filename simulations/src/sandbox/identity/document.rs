@@ -1,7 +1,7 @@
 //! DIDs of natural persons: an SM2 key pair for each, and a W3C DID document with a proof that the
 //! key itself signs.
 
-use carbon_protocol::signature::{self, SignType};
+use carbon_protocol::signature::{self, MacType};
 use carbon_protocol::{Did, Timestamp};
 use serde_json::{Value, json};
 use sm2::dsa::signature::{Signer as _, Verifier as _};
@@ -23,7 +23,7 @@ impl Identifier {
     pub fn derive(secret: &[u8], id_no: &str) -> anyhow::Result<Self> {
         for turn in 0..8_u8 {
             let about = format!("sm2|{turn}|{id_no}");
-            let scalar = signature::mac(SignType::HmacSm3, secret, about.as_bytes());
+            let scalar = signature::mac(MacType::HmacSm3, secret, about.as_bytes());
             // Out of 2^32 drawings about one is no scalar of the curve: then the next is taken.
             let Ok(key) = SigningKey::from_slice(SIGNER_ID, &scalar) else { continue };
             let digest = signature::digest16(&key.verifying_key().to_sec1_bytes());
