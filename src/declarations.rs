@@ -7,7 +7,7 @@ use carbon_protocol::methodology::Methodology;
 use carbon_protocol::policy::Policy;
 use carbon_protocol::registry::{Agreement, AgreementScope};
 use carbon_protocol::signature::sm3;
-use carbon_protocol::{AgreementId, Day};
+use carbon_protocol::{AgreementId, Day, TextNo};
 use serde::Deserialize;
 
 /// The policy in `config/policy.toml`.
@@ -58,6 +58,8 @@ pub fn agreements() -> anyhow::Result<Vec<Agreement>> {
         };
         let text = text_of(&row.file)?;
         agreements.push(Agreement {
+            // The registry gives it.
+            no: TextNo(0),
             id: AgreementId::parse(&row.id)?,
             scope,
             title: row.title,

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::behaviour::{Behaviour, BehaviourKind};
 use crate::seal::SealedPerson;
 use crate::{
-    AgreementId, AppNo, Ccid, Day, Did, ErrandNo, Grams, MessageId, Month, OrderNo, PartnerUid,
-    Points, Reason, RecordRef, RunNo, SceneNo, Serial, Timestamp,
+    AppNo, Ccid, Day, Did, ErrandNo, Grams, MessageId, Month, OrderNo, PartnerUid, Points, Reason,
+    RecordRef, RunNo, SceneNo, Serial, TextNo, Timestamp,
 };
 
 // ---------------------------------------------------------------------------------------------
@@ -24,15 +24,10 @@ pub enum Channel {
 }
 
 /// A citizen's consent to one agreement: what was shown, when, and where (INV-04).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consent {
-    /// Which agreement.
-    pub agreement: AgreementId,
-    /// Which version of it.
-    pub version: u32,
-    /// SM3 of the text that was shown.
-    #[serde(with = "serde_bytes")]
-    pub sm3: [u8; 32],
+    /// Which text was shown: the registry has its agreement, version and SM3.
+    pub text: TextNo,
     /// When the citizen agreed.
     pub at: Timestamp,
     /// By which way.
@@ -637,6 +632,9 @@ pub enum AccountEvent {
         grams: Grams,
         /// Whether a cap cut it.
         capped: bool,
+        /// The earliest day that is pending with it; the index of sleepers follows it without a
+        /// look at what it knew.
+        pending_from: Day,
     },
     /// A record was refused by the account. Owed to the application as Z305.
     RecordRefused {

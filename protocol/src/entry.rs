@@ -60,6 +60,11 @@ impl Stream {
         }
     }
 
+    /// Whether it is a citizen's account.
+    pub fn is_account(&self) -> bool {
+        matches!(self, Self::Account(_))
+    }
+
     /// Its partition of `count`.
     pub fn partition(&self, count: u16) -> u16 {
         match self {

@@ -4,8 +4,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
+
+use crate::packed;
 
 /// Why a text was not accepted as an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,10 +22,7 @@ pub struct BadText {
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $max:tt) => {
         $(#[$doc])*
-        #[derive(
-            Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
-        )]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
         #[schema(value_type = String, min_length = 1, max_length = $max)]
         pub struct $name(Box<str>);
 
@@ -48,10 +47,22 @@ macro_rules! text_id {
             }
         }
 
-        impl TryFrom<String> for $name {
+        impl TryFrom<&str> for $name {
             type Error = BadText;
-            fn try_from(text: String) -> Result<Self, BadText> {
-                Self::parse(&text)
+            fn try_from(text: &str) -> Result<Self, BadText> {
+                Self::parse(text)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                packed::serialize(&self.0, serializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                packed::deserialize(deserializer)
             }
         }
 
@@ -176,6 +187,11 @@ number_id!(
 number_id!(
     /// The number the registry gave a scene.
     SceneNo, u16
+);
+number_id!(
+    /// The number the registry gave a version of an agreement: two bytes in every consent instead
+    /// of id, version and SM3, which the registry's own entry in the journal holds.
+    TextNo, u16
 );
 number_id!(
     /// An issuance run (签发批次), counted from 1.

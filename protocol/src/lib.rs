@@ -12,6 +12,7 @@ pub mod ids;
 pub mod intake;
 pub mod issuance;
 pub mod methodology;
+mod packed;
 pub mod policy;
 pub mod registry;
 pub mod rejection;

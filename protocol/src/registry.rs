@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::methodology::Methodology;
 use crate::policy::Policy;
 use crate::{
-    AgreementId, AppId, AppNo, Day, MethodologyId, PartnerId, SceneCode, SceneNo, Timestamp,
+    AgreementId, AppId, AppNo, Day, MethodologyId, PartnerId, SceneCode, SceneNo, TextNo, Timestamp,
 };
 
 /// What an application is: it submits reductions, or it redeems points.
@@ -123,6 +123,8 @@ pub enum AgreementScope {
 /// One version of one agreement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agreement {
+    /// Its number here.
+    pub no: TextNo,
     /// Its id.
     pub id: AgreementId,
     /// Whom it is for.

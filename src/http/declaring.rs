@@ -13,7 +13,7 @@ use carbon_protocol::registry::{
     Agreement, App, AppRole, Partner, RegistryCommand, RegistryReply, Scene,
 };
 use carbon_protocol::signature::sm3;
-use carbon_protocol::{AppId, AppNo, Reason, SceneNo, Timestamp};
+use carbon_protocol::{AppId, AppNo, Reason, SceneNo, TextNo, Timestamp};
 use serde::Deserialize;
 use url::Url;
 
@@ -272,6 +272,8 @@ pub async fn agreements(
         ("language", &request.language, 35),
     ])?;
     let agreement = Agreement {
+        // The registry gives it.
+        no: TextNo(0),
         id: request.id,
         scope: request.scope,
         title: request.title,

@@ -62,13 +62,7 @@ pub fn consents<'t>(
     let tokens: Vec<&str> = tokens.collect();
     let all = needed.iter().all(|shown| tokens.contains(&shown.token.as_str()));
     all.then(|| {
-        let consent = |shown: &Shown| Consent {
-            agreement: shown.agreement.id.clone(),
-            version: shown.version,
-            sm3: shown.agreement.sm3,
-            at,
-            channel,
-        };
+        let consent = |shown: &Shown| Consent { text: shown.agreement.no, at, channel };
         needed.iter().map(consent).collect()
     })
 }
@@ -144,8 +138,8 @@ fn escape_into(text: &str, safe: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use carbon_protocol::AgreementId;
     use carbon_protocol::signature::sm3;
+    use carbon_protocol::{AgreementId, TextNo};
     use std::slice::from_ref;
 
     #[test]
@@ -167,6 +161,7 @@ mod tests {
 
     fn agreement(version: u32, text: &str) -> Arc<Agreement> {
         Arc::new(Agreement {
+            no: TextNo(u16::try_from(version).unwrap()),
             id: AgreementId::parse("service").unwrap(),
             scope: AgreementScope::Platform,
             title: "《协议》".into(),
@@ -188,8 +183,7 @@ mod tests {
         };
         let consent = given(from_ref(&new), &[&old.token, &new.token]).unwrap();
         assert_eq!(consent.len(), 1);
-        assert_eq!((consent[0].version, consent[0].at), (2, at));
-        assert_eq!(consent[0].sm3, sm3("<p>二</p>".as_bytes()));
+        assert_eq!((consent[0].text, consent[0].at), (TextNo(2), at));
         assert!(given(from_ref(&new), &[&old.token]).is_none());
         assert!(given(&[new.clone(), old], &[&new.token]).is_none());
         let changed = Shown::of(&agreement(2, "<p>三</p>"));

@@ -20,7 +20,6 @@ use carbon_actors::ports::{Failure, Person};
 use carbon_actors::refusal::Refusal;
 use carbon_protocol::account::{AccountCommand, Channel, Consent, ErrandOutcome, Open, Purpose};
 use carbon_protocol::registry::AgreementScope;
-use carbon_protocol::signature::sm3;
 use carbon_protocol::{AccountId, AppNo, Ccid, Did, ErrandNo, PartnerUid, SceneNo, Timestamp};
 use carbon_simulations::demo::population::Way;
 use carbon_simulations::load::citizens::Citizens;
@@ -169,9 +168,7 @@ impl Ground {
         };
         let texts = |scope| -> Vec<Consent> {
             let consent = |agreement: &Arc<carbon_protocol::registry::Agreement>| Consent {
-                agreement: agreement.id.clone(),
-                version: agreement.version,
-                sm3: sm3(agreement.text.as_bytes()),
+                text: agreement.no,
                 at: Timestamp(0),
                 channel: Channel::Partner,
             };
@@ -298,7 +295,7 @@ impl Ground {
             Way::CityApp => Channel::CityApp,
         };
         let given = |texts: &[Consent]| -> Vec<Consent> {
-            texts.iter().map(|text| Consent { at: now, channel, ..text.clone() }).collect()
+            texts.iter().map(|text| Consent { at: now, channel, ..*text }).collect()
         };
         let texts = &self.agreements;
         let first = match (way, lights.first()) {

@@ -20,7 +20,7 @@ use carbon_protocol::{
 use super::links::Links;
 use super::models;
 use crate::machines::registry::Registry;
-use crate::ports::{Bulletin, Committed, Failure, Store};
+use crate::ports::{Bulletin, Committed, Failure, Store, Tree};
 
 /// Gives the newest view of the registry.
 pub type View = Arc<dyn Fn() -> Arc<Registry> + Send + Sync>;
@@ -118,7 +118,9 @@ impl Bulletins {
             AccountEvent::RecordRefused { record, reason, .. }
                 if known.is_none() || *reason == Reason::UnknownCcid =>
             {
-                Ok(models::sent_with(&*self.store, *record)?.or(known))
+                let head = models::batch_key(record.app, record.batch, models::Part::Head);
+                let head = self.store.get(Tree::Batches, &head)?;
+                Ok(models::sent_with(head.as_deref(), *record)?.or(known))
             }
             _ => Ok(known),
         }

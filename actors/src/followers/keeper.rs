@@ -113,10 +113,8 @@ impl Fold {
                     () = tail.wait() => {}
                 },
                 Ok(entries) => {
-                    for entry in &entries {
-                        if !self.fold(&mut projector, entry).await {
-                            return;
-                        }
+                    if !self.fold(&mut projector, &entries).await {
+                        return;
                     }
                 }
                 Err(failure) => {
@@ -130,25 +128,26 @@ impl Fold {
         }
     }
 
-    /// Folds one entry, however often the store must be asked; false where it is damaged.
-    async fn fold(&self, projector: &mut Projector, committed: &Committed) -> bool {
+    /// Folds entries, however often the store must be asked; false where it is damaged.
+    async fn fold(&self, projector: &mut Projector, entries: &[Committed]) -> bool {
+        let Some(last) = entries.last() else { return true };
         let projected = loop {
-            match projector.project(committed) {
+            match projector.project(entries) {
                 Ok(projected) => break projected,
                 Err(failure @ Failure::Damaged(_)) => {
                     tracing::error!(%failure, "the projector gives up");
                     return false;
                 }
                 Err(failure) => {
-                    let sequence = committed.sequence;
-                    tracing::error!(%failure, sequence, "an entry cannot be projected");
+                    let sequence = last.sequence;
+                    tracing::error!(%failure, sequence, "entries cannot be projected");
                     system::pause(PAUSE).await;
                 }
             }
         };
         let Projected { puts, touched_feeds, .. } = projected;
         self.house.ports.store.put(puts);
-        self.house.positions.projector.send_replace(committed.sequence);
+        self.house.positions.projector.send_replace(last.sequence);
         for (app, kind) in touched_feeds {
             self.house.bells.feed(app, kind).notify_one();
         }

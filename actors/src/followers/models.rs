@@ -277,10 +277,9 @@ pub fn batch(store: &dyn Store, app: AppNo, batch: u32) -> Result<Option<BatchPa
     Ok(Some(BatchPage { batch, serial: head.serial, at: head.at, rows }))
 }
 
-/// The CCID that a record was sent with.
-pub fn sent_with(store: &dyn Store, record: RecordRef) -> Result<Option<Ccid>, Failure> {
-    let head = store.get(Tree::Batches, &batch_key(record.app, record.batch, Part::Head))?;
-    let head: Option<BatchHead> = head.map(|head| decode(Tree::Batches, &head)).transpose()?;
+/// The CCID that a record was sent with, by its batch's head.
+pub(crate) fn sent_with(head: Option<&[u8]>, record: RecordRef) -> Result<Option<Ccid>, Failure> {
+    let head: Option<BatchHead> = head.map(|head| decode(Tree::Batches, head)).transpose()?;
     let row = head.and_then(|head| head.rows.into_iter().nth(usize::from(record.row)));
     Ok(row.map(|row| row.ccid))
 }
@@ -325,16 +324,13 @@ pub fn notices(
     pairs.iter().map(|(_, value)| decode(Tree::Feeds, value)).collect()
 }
 
-/// Keys of the notices of one kind behind an id, up to and including another.
-pub(crate) fn notice_keys(
-    store: &dyn Store,
+/// Where the notices of one kind lie behind an id, up to and including another.
+pub(crate) fn notice_range(
     app: AppNo,
     kind: PushKind,
     (after, through): (MessageId, MessageId),
-) -> Result<Vec<Vec<u8>>, Failure> {
-    let (from, to) = (feed_key(app, kind, after), feed_key(app, kind, through));
-    let pairs = store.scan(Tree::Feeds, &behind(&from), &behind(&to), usize::MAX, false)?;
-    Ok(pairs.into_iter().map(|(key, _)| key).collect())
+) -> (Vec<u8>, Vec<u8>) {
+    (behind(&feed_key(app, kind, after)), behind(&feed_key(app, kind, through)))
 }
 
 /// Errands under way, by account and number.

@@ -49,19 +49,22 @@ fn authorization(registry: &Registry, notice: &Notice) -> Result<z203::Authoriza
         partner_uid: notice.partner_uid.clone(),
         scene: scene.map(|scene| code(registry, scene)).transpose()?,
         status,
-        agreements: consents.iter().map(agreement).collect(),
+        agreements: agreements(registry, consents)?,
         time: notice.at,
     })
 }
 
-/// A consent as contracts show it.
-pub fn agreement(consent: &Consent) -> z203::AgreementRef {
-    z203::AgreementRef {
-        id: consent.agreement.clone(),
-        version: consent.version,
-        sm3: consent.sm3.iter().map(|byte| format!("{byte:02x}")).collect(),
-        time: consent.at,
-    }
+/// Consents as contracts show them.
+fn agreements(
+    registry: &Registry,
+    consents: &[Consent],
+) -> Result<Vec<z203::AgreementRef>, Failure> {
+    let shown = |consent: &Consent| {
+        let missing = || Failure::Store(format!("text {} is not published", consent.text));
+        let text = registry.text(consent.text).ok_or_else(missing)?;
+        Ok(z203::AgreementRef::to(text, consent.at))
+    };
+    consents.iter().map(shown).collect()
 }
 
 fn issuance(

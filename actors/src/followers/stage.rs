@@ -17,16 +17,16 @@ use carbon_protocol::methodology::{Formula, Methodology};
 use carbon_protocol::registry::{AppRole, Partner, RegistryCommand, Scene, SceneKind};
 use carbon_protocol::seal::SealedPerson;
 use carbon_protocol::{
-    AccountId, AgreementId, AppNo, Ccid, Day, Did, ErrandNo, Grams, Label, MessageId,
-    MethodologyId, OrderNo, PartnerId, PartnerUid, Points, Reason, RecordRef, RunNo, SceneCode,
-    SceneNo, Serial, Timestamp,
+    AccountId, AppNo, Ccid, Day, Did, ErrandNo, Grams, Label, MessageId, MethodologyId, OrderNo,
+    PartnerId, PartnerUid, Points, Reason, RecordRef, RunNo, SceneCode, SceneNo, Serial, TextNo,
+    Timestamp,
 };
 use parking_lot::Mutex;
 
 use crate::machines::account::Account;
 use crate::machines::claims::Claims;
 use crate::machines::courier::Courier;
-use crate::machines::fixtures::{app, policy};
+use crate::machines::fixtures::{agreement, app, policy};
 use crate::machines::intake::Intake;
 use crate::machines::issuance::Issuance;
 use crate::machines::registry::Registry;
@@ -129,6 +129,8 @@ impl Stage {
     pub fn partners(&self) {
         let partner = Partner { id: PartnerId::parse("p").unwrap(), name: "一".into() };
         self.turn::<Registry>(Stream::Registry, RegistryCommand::RegisterPartner(partner));
+        let publish = RegistryCommand::PublishAgreement(Box::new(agreement()));
+        self.turn::<Registry>(Stream::Registry, publish);
         for (id, role) in [("metro.app", AppRole::Scene), ("mall", AppRole::Mall)] {
             let command = RegistryCommand::RegisterApp(Box::new(app(id, role)));
             self.turn::<Registry>(Stream::Registry, command);
@@ -328,13 +330,7 @@ fn serial(text: &str) -> Serial {
 
 /// A consent to something.
 pub fn consent() -> Consent {
-    Consent {
-        agreement: AgreementId::parse("scene").unwrap(),
-        version: 1,
-        sm3: [7; 32],
-        at: morning(),
-        channel: Channel::CityApp,
-    }
+    Consent { text: TextNo(1), at: morning(), channel: Channel::CityApp }
 }
 
 fn bus(at: Timestamp) -> Behaviour {

@@ -20,7 +20,7 @@ use super::projector::{Projected, Projector};
 use super::relay::Relay;
 use super::stage::{MALL, METRO, Stage, TRIPS, account, ccid, consent, morning, open, today};
 use crate::machines::registry::Registry;
-use crate::ports::{Committed, Journal, Store, Tree};
+use crate::ports::{Committed, Journal, Put, Store, Tree};
 use crate::recovery::compare;
 use crate::snapshot;
 use crate::twins::{CollectingSubscribers, MemoryStore};
@@ -34,7 +34,7 @@ fn projector(stage: &Stage) -> (Projector, Arc<Directory>) {
 
 fn fold(stage: &Stage, projector: &mut Projector, entries: &[Committed]) {
     for committed in entries {
-        let projected = projector.project(committed).unwrap();
+        let projected = projector.project(std::slice::from_ref(committed)).unwrap();
         stage.store.put(projected.puts);
     }
 }
@@ -51,7 +51,7 @@ fn each_event_changes_its_trees() {
         after.set(*stage.journal.durable().borrow());
         let (mut trees, mut woken) = (BTreeSet::new(), Projected::default());
         for committed in &entries {
-            let projected = projector.project(committed).unwrap();
+            let projected = projector.project(std::slice::from_ref(committed)).unwrap();
             trees.extend(projected.puts.iter().map(|put| put.tree));
             woken.touched_feeds.extend(projected.touched_feeds);
             woken.errands |= projected.errands;
@@ -269,14 +269,37 @@ fn a_projection_that_was_not_kept_can_be_made_again() {
     let stage = Stage::played();
     let (mut projector, _) = projector(&stage);
     for committed in stage.journal.entries() {
-        let first = projector.project(&committed).unwrap();
-        let second = projector.project(&committed).unwrap();
+        let entry = std::slice::from_ref(&committed);
+        let first = projector.project(entry).unwrap();
+        let second = projector.project(entry).unwrap();
         assert_eq!(first.touched_feeds, second.touched_feeds);
         stage.store.put(first.puts);
     }
     let other = Arc::new(MemoryStore::default());
     crate::recovery::rebuild(stage.journal.clone(), other.clone()).unwrap();
     assert_eq!(compare(&*stage.store, &*other).unwrap(), []);
+}
+
+#[test]
+fn entries_projected_together_are_the_same_as_one_by_one() {
+    let stage = Stage::played();
+    let entries = stage.journal.entries();
+    let (mut one_by_one, _) = projector(&stage);
+    fold(&stage, &mut one_by_one, &entries);
+    for together in [2, 7, entries.len()] {
+        let other = Arc::new(MemoryStore::default());
+        // Snapshots and pages are there before anybody follows their entries.
+        for tree in [Tree::Snapshots, Tree::Pages] {
+            let pairs = stage.store.scan(tree, &[], &[0xff; 40], usize::MAX, false).unwrap();
+            let put = |(key, value)| Put { tree, key, value: Some(value) };
+            other.put(pairs.into_iter().map(put).collect());
+        }
+        let mut projector = Projector::new(other.clone(), Arc::default());
+        for slice in entries.chunks(together) {
+            other.put(projector.project(slice).unwrap().puts);
+        }
+        assert_eq!(compare(&*stage.store, &*other).unwrap(), [], "{together} together");
+    }
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! What tests of several machines need.
 
 use carbon_protocol::policy::{Policy, SameTrip};
-use carbon_protocol::registry::{App, AppRole};
-use carbon_protocol::{AppId, AppNo, Day, PartnerId, Timestamp};
+use carbon_protocol::registry::{Agreement, AgreementScope, App, AppRole};
+use carbon_protocol::signature::sm3;
+use carbon_protocol::{AgreementId, AppId, AppNo, Day, PartnerId, TextNo, Timestamp};
 
 /// A policy with round numbers.
 pub fn policy() -> Policy {
@@ -21,6 +22,22 @@ pub fn policy() -> Policy {
         daily_caps: Vec::new(),
         monthly_caps: Vec::new(),
         same_trip: SameTrip::First,
+    }
+}
+
+/// A published agreement: the first one, so that a consent to text 1 is one to it.
+pub fn agreement() -> Agreement {
+    let text = "<p>协议</p>".to_owned();
+    Agreement {
+        no: TextNo(1),
+        id: AgreementId::parse("scene").unwrap(),
+        scope: AgreementScope::Platform,
+        title: "协议".into(),
+        version: 1,
+        effective: Day(0),
+        language: "zh-CN".into(),
+        sm3: sm3(text.as_bytes()),
+        text,
     }
 }
 

@@ -10,13 +10,13 @@ use carbon_protocol::intake::{Batch, CheckedRow, RowVerdict};
 use carbon_protocol::methodology::{Formula, Methodology};
 use carbon_protocol::registry::{App, AppRole, Partner, Scene, SceneKind};
 use carbon_protocol::{
-    AgreementId, AppId, Did, Grams, Label, MethodologyId, PartnerId, PartnerUid, Points, Reason,
-    SceneCode, SceneNo, Serial,
+    AppId, Did, Grams, Label, MethodologyId, PartnerId, PartnerUid, Points, Reason, SceneCode,
+    SceneNo, Serial, TextNo,
 };
 
 use super::*;
 use crate::followers::models::RowState;
-use crate::machines::fixtures::policy;
+use crate::machines::fixtures::{agreement, policy};
 use crate::ports::Person;
 use crate::twins::{
     CollectingSubscribers, MemoryJournal, MemoryStore, MemoryVault, ScriptedIdentity,
@@ -112,13 +112,7 @@ pub(super) async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl 
 }
 
 fn consent() -> Consent {
-    Consent {
-        agreement: AgreementId::parse("a").unwrap(),
-        version: 1,
-        sm3: [1; 32],
-        at: noon(),
-        channel: Channel::CityApp,
-    }
+    Consent { text: TextNo(1), at: noon(), channel: Channel::CityApp }
 }
 
 /// A partner with one application and one scene for buses.
@@ -164,6 +158,7 @@ pub(super) async fn declare(platform: &Platform) {
     };
     for command in [
         RegistryCommand::RegisterPartner(Partner { id: partner, name: "一".into() }),
+        RegistryCommand::PublishAgreement(Box::new(agreement())),
         RegistryCommand::AdoptMethodologies(vec![priced]),
         RegistryCommand::RegisterApp(Box::new(app)),
         RegistryCommand::DeclareScene(Box::new(scene)),

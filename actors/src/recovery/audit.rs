@@ -4,13 +4,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use carbon_protocol::account::{AccountEvent, GramsBook, PointsBook};
+use carbon_protocol::account::{AccountEvent, Consent, GramsBook, PointsBook};
 use carbon_protocol::entry::{Entry, Event, FORMAT, Stream};
+use carbon_protocol::registry::RegistryEvent;
 use carbon_protocol::{AppNo, Did, Grams, Points, RecordRef};
 
 use super::replica::{AnyMachine, Replica};
 use super::{READ, whole};
-use crate::invariants::{Verdict, Violation, inv01_grams, inv01_points};
+use crate::invariants::{Verdict, Violation, inv01_grams, inv01_points, inv04_consent};
 use crate::ports::{Committed, Failure, Journal};
 
 /// What an audit saw.
@@ -52,6 +53,8 @@ pub struct Audit {
     counted: Counted,
     /// Persons that have an account (INV-03).
     persons: HashSet<Did>,
+    /// Texts that were published (INV-04).
+    texts: usize,
 }
 
 impl Audit {
@@ -92,6 +95,14 @@ impl Audit {
                 {
                     let seen = "a person has a second account".into();
                     return Err(Violation { invariant: "INV-03", seen });
+                }
+                Event::Account(event) => {
+                    for consent in consents(event) {
+                        inv04_consent(consent, self.texts)?;
+                    }
+                }
+                Event::Registry(RegistryEvent::AgreementPublished(_)) => {
+                    self.texts = self.texts.saturating_add(1);
                 }
                 _ => {}
             }
@@ -157,6 +168,16 @@ impl Counted {
         }
         rows[word] |= bit;
         Ok(())
+    }
+}
+
+/// What an event says was agreed to.
+fn consents(event: &AccountEvent) -> &[Consent] {
+    match event {
+        AccountEvent::Opened { consents, .. }
+        | AccountEvent::SceneLit { consents, .. }
+        | AccountEvent::MallLinked { consents, .. } => consents,
+        _ => &[],
     }
 }
 

@@ -7,6 +7,7 @@ mod replica;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use carbon_protocol::entry::Stream;
@@ -120,9 +121,7 @@ impl Replay {
             if entries.is_empty() {
                 break;
             }
-            for committed in &entries {
-                self.take(committed)?;
-            }
+            self.take(&entries)?;
             if self.store.waiting() > UNWRITTEN {
                 self.flush();
                 self.store.checkpoint(&[(CURSOR, self.position)])?;
@@ -133,7 +132,29 @@ impl Replay {
         Ok(Recovered { position, replayed })
     }
 
-    fn take(&mut self, committed: &Committed) -> Result<(), Failure> {
+    fn take(&mut self, entries: &[Committed]) -> Result<(), Failure> {
+        let Some(last) = entries.last() else { return Ok(()) };
+        let mut accounts = BTreeSet::new();
+        for committed in entries {
+            self.apply(committed)?;
+            accounts.extend(Some(committed.entry.stream).filter(Stream::is_account));
+        }
+        // The projector looks an account's CCIDs up in its snapshot. The others are written when
+        // they are let go: their states are larger, and nobody reads them here.
+        for stream in accounts {
+            if let Some(replica) = self.machines.get(&stream)
+                && replica.changed
+            {
+                self.store.put(replica.puts(stream));
+            }
+        }
+        let projected = self.projector.project(entries)?;
+        self.store.put(projected.puts);
+        self.position = last.sequence;
+        Ok(())
+    }
+
+    fn apply(&mut self, committed: &Committed) -> Result<(), Failure> {
         let (entry, sequence) = (&committed.entry, committed.sequence);
         let stream = entry.stream;
         if self.machines.get(&stream).is_none() {
@@ -149,16 +170,7 @@ impl Replay {
         };
         replica.apply(entry).map_err(|violation| {
             Failure::Damaged(format!("entry {sequence}: {violation}; run `carbon store rebuild`"))
-        })?;
-        // The projector looks an account's CCIDs up in its snapshot. The others are written when
-        // they are let go: their states are larger, and nobody reads them here.
-        if replica.changed && matches!(stream, Stream::Account(_)) {
-            self.store.put(replica.puts(stream));
-        }
-        let projected = self.projector.project(committed)?;
-        self.store.put(projected.puts);
-        self.position = sequence;
-        Ok(())
+        })
     }
 
     fn flush(&mut self) {

@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use carbon_protocol::account::{AccountEvent, LotPoints};
+use carbon_protocol::account::{AccountEvent, Consent, LotPoints};
 use carbon_protocol::entry::{Event, Stream};
-use carbon_protocol::{Day, Grams, Points, RunNo};
+use carbon_protocol::{Day, Grams, Points, RunNo, SceneNo, TextNo};
 
 use super::*;
-use crate::followers::stage::{MALL, METRO, Stage, account, ccid};
+use crate::followers::stage::{MALL, METRO, Stage, account, ccid, consent};
 use crate::ports::Put;
 use crate::twins::MemoryStore;
 
@@ -175,6 +175,13 @@ fn planted_faults_are_found() {
     assert!(format.contains("format 99"), "{format}");
     let unbalanced = verdict(|stage| stage.append(stage.forge(one, expired()), Vec::new()));
     assert!(unbalanced.contains("INV-01"), "{unbalanced}");
+    let unshown = verdict(|stage| {
+        let text = Consent { text: TextNo(2), ..consent() };
+        let (app, consents, notice) = (METRO, vec![text], 1);
+        let lit = AccountEvent::SceneLit { scene: SceneNo(9), app, consents, notice };
+        stage.append(stage.forge(Stream::Account(account(9)), vec![lit.into()]), Vec::new());
+    });
+    assert!(unshown.contains("INV-04"), "{unshown}");
     let from_nothing = verdict(|stage| {
         let credited = AccountEvent::PointsCredited {
             run: RunNo(1),

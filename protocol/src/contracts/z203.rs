@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::registry::Agreement;
 use crate::{AgreementId, Ccid, PartnerUid, SceneCode, Timestamp};
 
 /// The body of the push.
@@ -60,4 +61,12 @@ pub struct AgreementRef {
     pub sm3: String,
     /// When the citizen consented.
     pub time: Timestamp,
+}
+
+impl AgreementRef {
+    /// A consent to a text, as contracts show it.
+    pub fn to(text: &Agreement, time: Timestamp) -> Self {
+        let sm3 = hex::encode(text.sm3);
+        Self { id: text.id.clone(), version: text.version, sm3, time }
+    }
 }

@@ -143,7 +143,7 @@ impl Citizen {
 
     async fn open(&self, stage: &Stage) -> anyhow::Result<()> {
         let person = stage.platform.vault().seal_person(self.person.clone()).await?;
-        let consents = vec![consent(stage.world.wall())?];
+        let consents = vec![consent(stage.world.wall())];
         let (did, channel) = (self.did.clone(), Channel::CityApp);
         self.done(stage, &AccountCommand::Open(Open { did, person, channel, consents })).await
     }
@@ -156,7 +156,7 @@ impl Citizen {
             // It came to that before a crash, which interrupted another of the deed's errands.
             return Ok(());
         }
-        let consents = vec![consent(stage.world.wall())?];
+        let consents = vec![consent(stage.world.wall())];
         let purpose = match app {
             MALL => Purpose::LinkMall { app, consents },
             _ => Purpose::Light { app, scenes: vec![(scene_of(app), consents)] },
@@ -205,7 +205,7 @@ impl Citizen {
 
     /// Begins to light a scene, and takes that back before or after it came to it.
     async fn hesitate(&self, stage: &Stage, app: AppNo, asked: Timestamp) -> anyhow::Result<()> {
-        let scenes = vec![(scene_of(app), vec![consent(stage.world.wall())?])];
+        let scenes = vec![(scene_of(app), vec![consent(stage.world.wall())])];
         let begin = AccountCommand::Begin(Purpose::Light { app, scenes });
         match stage.account(self.account, &begin).await {
             Ok(AccountReply::Errand(_)) | Err(Reason::AlreadyLit) => {}

@@ -10,10 +10,13 @@ use carbon_protocol::account::{AccountCommand, AccountReply, Channel, Consent, L
 use carbon_protocol::courier::{CourierCommand, PushKind};
 use carbon_protocol::methodology::{Formula, Methodology};
 use carbon_protocol::policy::{Policy, SameTrip};
-use carbon_protocol::registry::{App, AppRole, Partner, RegistryCommand, Scene, SceneKind};
+use carbon_protocol::registry::{
+    Agreement, AgreementScope, App, AppRole, Partner, RegistryCommand, Scene, SceneKind,
+};
+use carbon_protocol::signature::sm3;
 use carbon_protocol::{
     AccountId, AgreementId, AppId, AppNo, Day, MethodologyId, PartnerId, Reason, SceneCode,
-    SceneNo, Timestamp,
+    SceneNo, TextNo, Timestamp,
 };
 
 use super::outside::Outside;
@@ -70,9 +73,8 @@ pub fn policy() -> Policy {
 }
 
 /// A consent to something, given now.
-pub fn consent(at: Timestamp) -> anyhow::Result<Consent> {
-    let agreement = AgreementId::parse("scene")?;
-    Ok(Consent { agreement, version: 1, sm3: [7; 32], at, channel: Channel::CityApp })
+pub fn consent(at: Timestamp) -> Consent {
+    Consent { text: TextNo(1), at, channel: Channel::CityApp }
 }
 
 impl Stage {
@@ -141,6 +143,18 @@ impl Stage {
             verified: false,
             formula: Formula::Bus { g_per_ride: 100.into() },
         }])];
+        let text = "<p>made up</p>".to_owned();
+        declarations.push(RegistryCommand::PublishAgreement(Box::new(Agreement {
+            no: TextNo(0),
+            id: AgreementId::parse("scene")?,
+            scope: AgreementScope::Platform,
+            title: "made up".into(),
+            version: 1,
+            effective: Day(0),
+            language: "zh-CN".into(),
+            sm3: sm3(text.as_bytes()),
+            text,
+        })));
         for (app, role) in
             SCENE_APPS.map(|app| (app, AppRole::Scene)).into_iter().chain([(MALL, AppRole::Mall)])
         {

@@ -6,8 +6,7 @@ use carbon_actors::ports::Person;
 use carbon_protocol::account::{
     AccountCommand, AccountReply, Channel, Consent, Look, Open, Purpose, Summary,
 };
-use carbon_protocol::signature::sm3;
-use carbon_protocol::{AccountId, AgreementId, AppId, AppNo, Ccid, PartnerUid, SceneCode};
+use carbon_protocol::{AccountId, AppId, AppNo, Ccid, PartnerUid, SceneCode, TextNo};
 
 use super::{Door, noon};
 
@@ -20,13 +19,7 @@ pub(super) struct Citizen {
 }
 
 fn consent() -> Consent {
-    Consent {
-        agreement: AgreementId::parse("user").unwrap(),
-        version: 1,
-        sm3: sm3("<p>文本</p>".as_bytes()),
-        at: noon(),
-        channel: Channel::CityApp,
-    }
+    Consent { text: TextNo(1), at: noon(), channel: Channel::CityApp }
 }
 
 impl Door {

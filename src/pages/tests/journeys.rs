@@ -48,10 +48,7 @@ fn opened_lit_and_revoked_from_the_citys_app() {
         assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
         let summary = stage.summary().await;
         let consents = &summary.scenes[0].periods[0].consents;
-        let shown: Vec<&str> = consents.iter().map(|c| c.agreement.as_str()).collect();
-        assert_eq!(shown, ["matching", "rail"]);
-        let text = agreement("rail", AgreementScope::Matching, 1).text;
-        assert_eq!(consents[1].sm3, sm3(text.as_bytes()));
+        assert_eq!(stage.agreements_of(consents), ["matching", "rail"]);
         assert_eq!(consents[1].channel, Channel::CityApp);
         assert_eq!(summary.links[0].partner_uid, Some(uid("u-1")));
 
@@ -98,8 +95,7 @@ fn a_mall_is_linked_entered_and_unlinked() {
         let ticket = AuthTicket { app: stage.mall, account: stage.account(), ccid: link.ccid };
         assert_eq!(stage.codes.redeem(&query["authCode"]), Some(ticket));
         assert_eq!(stage.codes.redeem(&query["authCode"]), None);
-        let shown: Vec<&str> = link.mall_consents.iter().map(|c| c.agreement.as_str()).collect();
-        assert_eq!(shown, ["matching", "mall"]);
+        assert_eq!(stage.agreements_of(&link.mall_consents), ["matching", "mall"]);
 
         let address = home.join("/h5/malls/mall/unlink").unwrap();
         let page = browser.open("unlink", &address).await.unwrap();

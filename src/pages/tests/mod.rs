@@ -15,7 +15,7 @@ use carbon_actors::twins::{
     CollectingSubscribers, MemoryJournal, MemoryStore, MemoryVault, ScriptedIdentity,
     ScriptedPartners, SettableClock,
 };
-use carbon_protocol::account::{AccountCommand, AccountReply, Look, Summary};
+use carbon_protocol::account::{AccountCommand, AccountReply, Consent, Look, Summary};
 use carbon_protocol::contracts::page::CityTicket;
 use carbon_protocol::registry::{
     Agreement, AgreementScope, App, AppRole, Partner, RegistryCommand, RegistryReply, Scene,
@@ -25,7 +25,7 @@ use carbon_protocol::seal::DataKey;
 use carbon_protocol::signature::sm3;
 use carbon_protocol::{
     AccountId, AgreementId, AppId, AppNo, Day, MethodologyId, PartnerId, SceneCode, SceneNo,
-    Timestamp,
+    TextNo, Timestamp,
 };
 use url::Url;
 
@@ -184,6 +184,12 @@ impl Stage {
         self.vault.account_of(ID_NO)
     }
 
+    /// The agreements that consents are to, in their order.
+    fn agreements_of(&self, consents: &[Consent]) -> Vec<String> {
+        let registry = self.platform.registry();
+        consents.iter().map(|one| registry.text(one.text).unwrap().id.to_string()).collect()
+    }
+
     async fn summary(&self) -> Summary {
         let look = AccountCommand::Look(Look::Summary);
         match self.platform.account(self.account(), look).await.unwrap() {
@@ -234,6 +240,7 @@ fn scene(code: &str, kind: SceneKind, apps: &[AppNo]) -> Scene {
 fn agreement(id: &str, scope: AgreementScope, version: u32) -> Agreement {
     let text = format!("<h2>{id}</h2><p>第 {version} 版</p><script>bad()</script>");
     Agreement {
+        no: TextNo(0),
         id: AgreementId::parse(id).unwrap(),
         scope,
         title: format!("{id}协议"),

@@ -30,13 +30,42 @@ pub struct Bill {
     entries: u64,
     /// Pages sealed.
     pages: u32,
-    /// When the oldest riding entry was booked.
-    since: Timestamp,
-    /// Riding entries, oldest first.
-    lines: Vec<Line>,
+    riding: Riding,
     /// Pages sealed and not yet handed to the store.
     #[serde(skip)]
     sealed: Vec<(u64, Vec<BillEntry>)>,
+}
+
+/// The riding entries, oldest first, each encoded once: millions of accounts keep them in memory,
+/// and every snapshot copies them as they are.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+struct Riding {
+    count: usize,
+    /// When the oldest was booked, and the newest.
+    since: Timestamp,
+    until: Timestamp,
+    #[serde(with = "serde_bytes")]
+    lines: Vec<u8>,
+}
+
+impl Riding {
+    fn push(&mut self, at: Timestamp, line: Line) {
+        if self.count == 0 {
+            (self.since, self.until) = (at, at);
+        }
+        let line = Line { after: at.0.saturating_sub(self.until.0), ..line };
+        // Integers and a short text into memory: there is nothing to fail on, and a line that was
+        // not written would be missed by `adds_up`.
+        if rmp_serde::encode::write(&mut self.lines, &line).is_ok() {
+            self.count += 1;
+        }
+        self.until = at;
+    }
+
+    fn lines(&self) -> Vec<Line> {
+        let mut rest = self.lines.as_slice();
+        (0..self.count).map_while(|_| rmp_serde::from_read(&mut rest).ok()).collect()
+    }
 }
 
 /// A riding entry: what can be derived is left out.
@@ -92,7 +121,7 @@ impl Line {
         Self { order: Some(order.clone()), points, ..Self::new(kind, app) }
     }
 
-    fn entry(&self, number: u64, at: Timestamp) -> BillEntry {
+    fn entry(self, number: u64, at: Timestamp) -> BillEntry {
         let app = self.app;
         BillEntry {
             number,
@@ -102,7 +131,7 @@ impl Line {
             scene: self.scene,
             record: self.record.map(|(batch, row)| RecordRef { app, batch, row }),
             run: self.run,
-            order: self.order.clone(),
+            order: self.order,
             grams: self.grams,
             points: self.points,
         }
@@ -113,13 +142,9 @@ impl Bill {
     /// Books what an event means for the bill, and seals a page when too many lines ride.
     pub fn book(&mut self, at: Timestamp, event: &AccountEvent) {
         for line in lines(event) {
-            if self.lines.is_empty() {
-                self.since = at;
-            }
-            let last = self.since.plus_ms(self.lines.iter().map(|line| line.after).sum());
-            self.lines.push(Line { after: at.0.saturating_sub(last.0), ..line });
+            self.riding.push(at, line);
             self.entries = self.entries.saturating_add(1);
-            if self.lines.len() > RIDING {
+            if self.riding.count > RIDING {
                 self.seal();
             }
         }
@@ -127,11 +152,11 @@ impl Bill {
 
     fn seal(&mut self) {
         let mut page = self.riding();
+        let newer = self.riding.lines().split_off(PAGE.min(page.len()));
         let rest = page.split_off(PAGE.min(page.len()));
-        self.lines.drain(..page.len());
-        if let (Some(line), Some(entry)) = (self.lines.first_mut(), rest.first()) {
-            line.after = 0;
-            self.since = entry.at;
+        self.riding = Riding::default();
+        for (line, entry) in newer.into_iter().zip(rest) {
+            self.riding.push(entry.at, line);
         }
         self.sealed.push((u64::from(self.pages), page));
         self.pages = self.pages.saturating_add(1);
@@ -139,14 +164,14 @@ impl Bill {
 
     /// The riding entries, oldest first.
     fn riding(&self) -> Vec<BillEntry> {
-        let mut number = self.entries.saturating_sub(self.lines.len() as u64);
-        let mut at = self.since;
-        let entry = |line: &Line| {
+        let mut number = self.entries.saturating_sub(self.riding.count as u64);
+        let mut at = self.riding.since;
+        let entry = |line: Line| {
             number = number.saturating_add(1);
             at = at.plus_ms(line.after);
             line.entry(number, at)
         };
-        self.lines.iter().map(entry).collect()
+        self.riding.lines().into_iter().map(entry).collect()
     }
 
     /// The newest entries, newest first, and how many pages lie below them.
@@ -168,7 +193,8 @@ impl Bill {
     /// Whether numbers, pages and riding lines agree.
     pub fn adds_up(&self) -> bool {
         let sealed = u64::from(self.pages).saturating_mul(PAGE as u64);
-        sealed.saturating_add(self.lines.len() as u64) == self.entries && self.lines.len() <= RIDING
+        let riding = self.riding.count;
+        sealed.saturating_add(riding as u64) == self.entries && riding <= RIDING
     }
 }
 

@@ -1,36 +1,17 @@
 //! Consents as the state keeps them: links to applications, spans in which scenes were lit, and
-//! what was agreed to. Each agreement text is kept once, each consent refers to it.
+//! what was agreed to.
 
-use carbon_protocol::account::{Channel, Consent, LinkView, LitPeriod, SceneView};
-use carbon_protocol::{AgreementId, AppNo, Ccid, PartnerUid, SceneNo, Timestamp};
+use carbon_protocol::account::{Consent, LinkView, LitPeriod, SceneView};
+use carbon_protocol::{AppNo, Ccid, PartnerUid, SceneNo, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// All a citizen agreed to, now or before.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Consents {
-    /// Texts that were shown.
-    texts: Vec<Text>,
     /// Links to applications.
     pub links: Vec<Link>,
     /// Scenes, lit now or before.
     pub scenes: Vec<Scene>,
-}
-
-/// A text that was shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Text {
-    agreement: AgreementId,
-    version: u32,
-    #[serde(with = "serde_bytes")]
-    sm3: [u8; 32],
-}
-
-/// One consent: which text (by its place), when, and by which way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Given {
-    text: u16,
-    at: Timestamp,
-    city: bool,
 }
 
 /// A link to an application.
@@ -54,7 +35,7 @@ pub struct Mall {
     /// When that changed last.
     pub changed_at: Timestamp,
     /// Consents, newest last.
-    pub given: Vec<Given>,
+    pub given: Vec<Consent>,
 }
 
 /// A scene of an application.
@@ -76,7 +57,7 @@ pub struct Period {
     /// To; none while it is lit.
     pub to: Option<Timestamp>,
     /// What was agreed to.
-    pub given: Vec<Given>,
+    pub given: Vec<Consent>,
 }
 
 impl Period {
@@ -138,8 +119,7 @@ impl Consents {
     }
 
     pub(super) fn light(&mut self, at: Timestamp, app: AppNo, scene: SceneNo, given: &[Consent]) {
-        let given = given.iter().map(|consent| self.keep(consent)).collect();
-        let period = Period { from: at, to: None, given };
+        let period = Period { from: at, to: None, given: given.to_vec() };
         match self.scenes.iter_mut().find(|known| known.app == app && known.scene == scene) {
             Some(known) => known.periods.push(period),
             None => self.scenes.push(Scene { app, scene, periods: vec![period] }),
@@ -167,12 +147,11 @@ impl Consents {
     /// Links a mall; false where its application has no CCID.
     #[must_use]
     pub(super) fn link_mall(&mut self, at: Timestamp, app: AppNo, given: &[Consent]) -> bool {
-        let given: Vec<Given> = given.iter().map(|consent| self.keep(consent)).collect();
         let Some(link) = self.links.iter_mut().find(|link| link.app == app) else { return false };
         let mall = Mall { linked: true, changed_at: at, given: Vec::new() };
         let mall = link.mall.get_or_insert(mall);
         (mall.linked, mall.changed_at) = (true, at);
-        mall.given.extend(given);
+        mall.given.extend_from_slice(given);
         true
     }
 
@@ -185,43 +164,6 @@ impl Consents {
         true
     }
 
-    /// Keeps a consent, and its text where it is a new one.
-    fn keep(&mut self, consent: &Consent) -> Given {
-        let same = |text: &Text| {
-            text.agreement == consent.agreement
-                && text.version == consent.version
-                && text.sm3 == consent.sm3
-        };
-        let text = self.texts.iter().position(same).unwrap_or_else(|| {
-            self.texts.push(Text {
-                agreement: consent.agreement.clone(),
-                version: consent.version,
-                sm3: consent.sm3,
-            });
-            self.texts.len() - 1
-        });
-        Given {
-            text: u16::try_from(text).unwrap_or(u16::MAX),
-            at: consent.at,
-            city: consent.channel == Channel::CityApp,
-        }
-    }
-
-    /// Consents as they were given.
-    pub(super) fn shown(&self, given: &[Given]) -> Vec<Consent> {
-        let consent = |given: &Given| {
-            let text = self.texts.get(usize::from(given.text))?;
-            Some(Consent {
-                agreement: text.agreement.clone(),
-                version: text.version,
-                sm3: text.sm3,
-                at: given.at,
-                channel: if given.city { Channel::CityApp } else { Channel::Partner },
-            })
-        };
-        given.iter().filter_map(consent).collect()
-    }
-
     /// The links as they are shown.
     pub(super) fn link_views(&self) -> Vec<LinkView> {
         let view = |link: &Link| {
@@ -231,7 +173,7 @@ impl Consents {
                 ccid: link.ccid.clone(),
                 partner_uid: link.partner_uid.clone(),
                 mall_linked: mall.is_some_and(|mall| mall.linked),
-                mall_consents: mall.map(|mall| self.shown(&mall.given)).unwrap_or_default(),
+                mall_consents: mall.map(|mall| mall.given.clone()).unwrap_or_default(),
                 mall_changed_at: mall.map(|mall| mall.changed_at),
             }
         };
@@ -249,7 +191,7 @@ impl Consents {
                 .map(|period| LitPeriod {
                     from: period.from,
                     to: period.to,
-                    consents: self.shown(&period.given),
+                    consents: period.given.clone(),
                 })
                 .collect(),
         };

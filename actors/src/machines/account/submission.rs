@@ -236,7 +236,8 @@ impl Account {
         let (record, scene) = (row.record, row.scene);
         match self.accepted_grams(row) {
             Ok(grams) => {
-                let (from, to) = row.behaviour.span();
+                let ((from, to), day) = (row.behaviour.span(), row.behaviour.day());
+                let pending = self.records.pending.iter().map(|pending| pending.day);
                 AccountEvent::RecordSubmitted {
                     record,
                     message,
@@ -244,9 +245,10 @@ impl Account {
                     kind: row.behaviour.kind(),
                     from,
                     to,
-                    day: row.behaviour.day(),
+                    day,
                     grams,
                     capped: grams < row.grams,
+                    pending_from: pending.fold(day, Day::min),
                 }
             }
             Err(reason) => {

@@ -9,7 +9,7 @@ use carbon_protocol::registry::{
     Agreement, App, AppRole, Partner, RegistryEvent, RegistryReply, Scene,
 };
 use carbon_protocol::signature::sm3;
-use carbon_protocol::{AppNo, Reason, Rejection, SceneNo, Timestamp};
+use carbon_protocol::{AppNo, Reason, Rejection, SceneNo, TextNo, Timestamp};
 
 use super::Registry;
 use crate::machines::Decision;
@@ -94,18 +94,18 @@ impl Registry {
 
     pub(super) fn publish_agreement(&self, agreement: &Agreement) -> Decided {
         let newest = self
-            .agreements
+            .text_numbers
             .range((agreement.id.clone(), 0)..=(agreement.id.clone(), u32::MAX))
             .next_back()
-            .map(|(_, newest)| newest);
+            .and_then(|(_, newest)| self.text(*newest));
         if let Some(known) = self.agreement(&agreement.id, agreement.version) {
-            return match **known == *agreement {
+            return match **known == (Agreement { no: known.no, ..agreement.clone() }) {
                 true => done(None),
                 false => refused(Reason::AlreadyRegistered, "version"),
             };
         }
         if agreement.sm3 != sm3(agreement.text.as_bytes()) {
-            // A consent names the digest (INV-04): it must be the text's.
+            // A consent stands for the digest (INV-04): it must be the text's.
             return refused(Reason::Malformed, "sm3");
         }
         if agreement.version == 0 || newest.is_some_and(|n| n.version > agreement.version) {
@@ -114,7 +114,11 @@ impl Registry {
         if newest.is_some_and(|newest| newest.scope != agreement.scope) {
             return refused(Reason::AlreadyRegistered, "scope");
         }
-        done(Some(RegistryEvent::AgreementPublished(Box::new(agreement.clone()))))
+        let Some(no) = next(self.texts.len()).map(TextNo) else {
+            return refused(Reason::TooManyItems, "id");
+        };
+        let agreement = Agreement { no, ..agreement.clone() };
+        done(Some(RegistryEvent::AgreementPublished(Box::new(agreement))))
     }
 
     pub(super) fn adopt_policy(&self, policy: &Policy) -> Decided {
@@ -171,9 +175,10 @@ impl Registry {
                 Arc::make_mut(&mut self.scenes).push(Arc::new((**scene).clone()));
             }
             RegistryEvent::AgreementPublished(agreement) => {
+                self.torn |= next(self.texts.len()) != Some(agreement.no.0);
                 let key = (agreement.id.clone(), agreement.version);
-                let agreement = Arc::new((**agreement).clone());
-                Arc::make_mut(&mut self.agreements).insert(key, agreement);
+                Arc::make_mut(&mut self.text_numbers).insert(key, agreement.no);
+                Arc::make_mut(&mut self.texts).push(Arc::new((**agreement).clone()));
             }
             RegistryEvent::PolicyAdopted(policy) => {
                 Arc::make_mut(&mut self.policies).push(Arc::new((**policy).clone()));

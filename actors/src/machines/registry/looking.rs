@@ -6,7 +6,7 @@ use carbon_protocol::methodology::Methodology;
 use carbon_protocol::policy::Policy;
 use carbon_protocol::registry::{Agreement, AgreementScope, App, Partner, Scene};
 use carbon_protocol::{
-    AgreementId, AppId, AppNo, Day, MethodologyId, PartnerId, SceneCode, SceneNo,
+    AgreementId, AppId, AppNo, Day, MethodologyId, PartnerId, SceneCode, SceneNo, TextNo,
 };
 
 use super::Registry;
@@ -80,14 +80,19 @@ impl Registry {
 
     /// A version of an agreement.
     pub fn agreement(&self, id: &AgreementId, version: u32) -> Option<&Arc<Agreement>> {
-        self.agreements.get(&(id.clone(), version))
+        self.text(*self.text_numbers.get(&(id.clone(), version))?)
+    }
+
+    /// The version of an agreement that a consent names.
+    pub fn text(&self, no: TextNo) -> Option<&Arc<Agreement>> {
+        numbered(&self.texts, no.0)
     }
 
     /// The agreements of a scope as they hold on a day: of each id the newest version.
     pub fn agreements(&self, scope: &AgreementScope, day: Day) -> Vec<&Arc<Agreement>> {
         let mut newest: Vec<&Arc<Agreement>> = Vec::new();
         // In order of id and version: a later version takes the place of the one before.
-        for agreement in self.agreements.values() {
+        for agreement in self.text_numbers.values().filter_map(|no| self.text(*no)) {
             if agreement.scope != *scope || agreement.effective > day {
                 continue;
             }

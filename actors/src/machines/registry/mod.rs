@@ -16,7 +16,7 @@ use carbon_protocol::registry::RegistryReply;
 use carbon_protocol::registry::{Agreement, App, Partner, RegistryCommand, RegistryEvent, Scene};
 use carbon_protocol::{
     AgreementId, AppId, AppNo, Day, MethodologyId, PartnerId, Rejection, SceneCode, SceneNo,
-    Timestamp,
+    TextNo, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,9 @@ pub struct Registry {
     /// Scenes, by number less 1.
     scenes: Arc<Vec<Arc<Scene>>>,
     scene_numbers: Arc<BTreeMap<SceneCode, SceneNo>>,
-    agreements: Arc<BTreeMap<(AgreementId, u32), Arc<Agreement>>>,
+    /// Versions of agreements, by number less 1.
+    texts: Arc<Vec<Arc<Agreement>>>,
+    text_numbers: Arc<BTreeMap<(AgreementId, u32), TextNo>>,
     /// Policies in the order they were adopted; versions only grow.
     policies: Arc<Vec<Arc<Policy>>>,
     methodologies: Arc<BTreeMap<(MethodologyId, Day), Arc<Methodology>>>,
@@ -76,9 +78,10 @@ impl Machine for Registry {
 
     fn check(&self) -> Result<(), Violation> {
         let numbered = self.apps.len() == self.app_numbers.len()
-            && self.scenes.len() == self.scene_numbers.len();
+            && self.scenes.len() == self.scene_numbers.len()
+            && self.texts.len() == self.text_numbers.len();
         if self.torn || !numbered {
-            let seen = "numbers of applications or scenes do not fit".into();
+            let seen = "numbers of applications, scenes or texts do not fit".into();
             return Err(Violation { invariant: "INV-08", seen });
         }
         Ok(())

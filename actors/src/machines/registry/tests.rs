@@ -64,6 +64,7 @@ fn scene(code: &str, apps: &[u16]) -> Scene {
 
 fn agreement(id: &str, version: u32, from: &str) -> Agreement {
     Agreement {
+        no: TextNo(0),
         id: AgreementId::parse(id).unwrap(),
         scope: AgreementScope::Platform,
         title: "协议".into(),

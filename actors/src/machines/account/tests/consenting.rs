@@ -46,7 +46,7 @@ fn unlink() -> AccountCommand {
 }
 
 fn link_mall() -> AccountCommand {
-    AccountCommand::Begin(Purpose::LinkMall { app: MALL, consents: vec![consent("mall")] })
+    AccountCommand::Begin(Purpose::LinkMall { app: MALL, consents: vec![consent(MALL_TEXT)] })
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn one_pseudonym_per_application() {
 #[test]
 fn errands_succeed_fail_repeat_and_go_stale() {
     let two = || {
-        let scenes = [TRIPS, BIKES].map(|scene| (scene, vec![consent("scene")])).into();
+        let scenes = [TRIPS, BIKES].map(|scene| (scene, vec![consent(SCENE_TEXT)])).into();
         AccountCommand::Begin(Purpose::Light { app: METRO, scenes })
     };
     let none = || AccountCommand::Begin(Purpose::Light { app: METRO, scenes: Vec::new() });
@@ -125,7 +125,7 @@ fn errands_succeed_fail_repeat_and_go_stale() {
         AccountCommand::Begin(Purpose::Light { app: METRO, scenes })
     };
     let twice = || {
-        let scenes = [TRIPS, TRIPS].map(|scene| (scene, vec![consent("scene")])).into();
+        let scenes = [TRIPS, TRIPS].map(|scene| (scene, vec![consent(SCENE_TEXT)])).into();
         AccountCommand::Begin(Purpose::Light { app: METRO, scenes })
     };
     let mut desk = Desk::opened();
@@ -192,7 +192,7 @@ fn spans_and_notices_tell_the_whole_history() {
     for (round, period) in (0..).zip(&periods) {
         assert_eq!(period.from, morning().plus_ms((round * 2 + 1) * HOUR));
         assert_eq!(period.to, Some(morning().plus_ms((round * 2 + 2) * HOUR)));
-        assert_eq!(period.consents, [consent("scene")]);
+        assert_eq!(period.consents, [consent(SCENE_TEXT)]);
     }
     let notices: Vec<u32> =
         desk.events

@@ -16,8 +16,8 @@ use carbon_protocol::entry::Stream;
 use carbon_protocol::policy::Policy;
 use carbon_protocol::seal::SealedPerson;
 use carbon_protocol::{
-    AccountId, AgreementId, AppNo, Ccid, Day, Did, Grams, Label, MessageId, Metres, OrderNo,
-    PartnerUid, Points, Reason, RecordRef, RunNo, SceneNo, Serial, Timestamp,
+    AccountId, AppNo, Ccid, Day, Did, Grams, Label, MessageId, Metres, OrderNo, PartnerUid, Points,
+    Reason, RecordRef, RunNo, SceneNo, Serial, TextNo, Timestamp,
 };
 
 use super::Account;
@@ -39,14 +39,12 @@ fn morning() -> Timestamp {
     "2026-11-24T08:00:00+08:00".parse().unwrap()
 }
 
-fn consent(id: &str) -> Consent {
-    Consent {
-        agreement: AgreementId::parse(id).unwrap(),
-        version: 1,
-        sm3: [7; 32],
-        at: morning(),
-        channel: Channel::CityApp,
-    }
+const PLATFORM_TEXT: TextNo = TextNo(1);
+const SCENE_TEXT: TextNo = TextNo(2);
+const MALL_TEXT: TextNo = TextNo(3);
+
+fn consent(text: TextNo) -> Consent {
+    Consent { text, at: morning(), channel: Channel::CityApp }
 }
 
 fn ccid(app: AppNo) -> Ccid {
@@ -87,10 +85,10 @@ impl Desk {
     fn ready() -> Self {
         let mut desk = Self::opened();
         for app in [METRO, RIVAL] {
-            let scenes = [TRIPS, BIKES].map(|scene| (scene, vec![consent("scene")]));
+            let scenes = [TRIPS, BIKES].map(|scene| (scene, vec![consent(SCENE_TEXT)]));
             desk.errand(Purpose::Light { app, scenes: scenes.into() });
         }
-        desk.errand(Purpose::LinkMall { app: MALL, consents: vec![consent("mall")] });
+        desk.errand(Purpose::LinkMall { app: MALL, consents: vec![consent(MALL_TEXT)] });
         desk
     }
 
@@ -208,12 +206,12 @@ fn open() -> AccountCommand {
         did: Did::parse("did:sh:1").unwrap(),
         person: SealedPerson { slot: 1, bytes: vec![1, 2, 3] },
         channel: Channel::CityApp,
-        consents: vec![consent("platform")],
+        consents: vec![consent(PLATFORM_TEXT)],
     })
 }
 
 fn light(app: AppNo, scene: SceneNo) -> AccountCommand {
-    AccountCommand::Begin(Purpose::Light { app, scenes: vec![(scene, vec![consent("scene")])] })
+    AccountCommand::Begin(Purpose::Light { app, scenes: vec![(scene, vec![consent(SCENE_TEXT)])] })
 }
 
 /// A bus ride on `TRIPS`, worth so many grams.

@@ -177,7 +177,7 @@ fn a_refused_row_is_remembered_as_decided() {
     desk.ask(submit.clone()).unwrap();
     let events = desk.events.len();
     // Lighting afterwards does not turn a repetition into an acceptance.
-    desk.errand(Purpose::Light { app: METRO, scenes: vec![(TRIPS, vec![consent("scene")])] });
+    desk.errand(Purpose::Light { app: METRO, scenes: vec![(TRIPS, vec![consent(SCENE_TEXT)])] });
     desk.ask(submit).unwrap();
     assert_eq!(desk.events[events..].iter().filter_map(|(_, e)| outcome(e)).count(), 0);
 }

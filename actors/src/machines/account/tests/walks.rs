@@ -73,7 +73,7 @@ impl Walk {
                 self.desk.ask(revoke).unwrap();
             }
             Step::Mall(true) => {
-                let purpose = Purpose::LinkMall { app: MALL, consents: vec![consent("mall")] };
+                let purpose = Purpose::LinkMall { app: MALL, consents: vec![consent(MALL_TEXT)] };
                 if let Ok(AccountReply::Errand(errand)) =
                     self.desk.ask(AccountCommand::Begin(purpose))
                 {
