@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use carbon_actors::methodology::{Dictionary, compute};
-use carbon_protocol::behaviour::{Behaviour, Bike, Bus, ElectricCar, Electricity, Rail};
+use carbon_protocol::behaviour::{
+    Behaviour, Bike, Bus, ElectricCar, Electricity, Photovoltaic, Rail,
+};
 use carbon_protocol::methodology::Methodology;
 use carbon_protocol::policy::Policy;
 use carbon_protocol::{AgreementId, Day, Label, Metres, Timestamp, WattHours};
@@ -96,6 +98,16 @@ fn examples() -> Vec<(Behaviour, u64)> {
                 has_pv: false,
             }),
             21_000,
+        ),
+        // 800 × 420
+        (
+            Behaviour::Photovoltaic(Photovoltaic {
+                project: label(),
+                month: "2026-10".parse().unwrap(),
+                capacity_watts: 10_000,
+                generated_wh: WattHours(800_000),
+            }),
+            336_000,
         ),
     ]
 }

@@ -20,6 +20,9 @@ pub enum Behaviour {
     ElectricCar(ElectricCar),
     /// A month of a household's electricity (居民低碳用电).
     Electricity(Electricity),
+    /// A month of a photovoltaic project (分布式光伏): not a citizen's behaviour, so it is priced by
+    /// Z302 and Z303, and taken by no batch.
+    Photovoltaic(Photovoltaic),
 }
 
 /// The kind of a behaviour, without its content.
@@ -35,6 +38,8 @@ pub enum BehaviourKind {
     ElectricCar,
     /// A month of a household's electricity.
     Electricity,
+    /// A month of a photovoltaic project.
+    Photovoltaic,
 }
 
 /// A metro trip between two stations.
@@ -116,6 +121,20 @@ pub struct Electricity {
     pub has_pv: bool,
 }
 
+/// What a photovoltaic project on a roof generated in a month.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Photovoltaic {
+    /// The project, as the city registered it.
+    pub project: Label,
+    /// The month.
+    pub month: Month,
+    /// Installed capacity, in watts at the modules' peak.
+    pub capacity_watts: u64,
+    /// Generated in the month.
+    pub generated_wh: WattHours,
+}
+
 impl Behaviour {
     /// Its kind.
     pub fn kind(&self) -> BehaviourKind {
@@ -125,6 +144,7 @@ impl Behaviour {
             Self::Bike(_) => BehaviourKind::Bike,
             Self::ElectricCar(_) => BehaviourKind::ElectricCar,
             Self::Electricity(_) => BehaviourKind::Electricity,
+            Self::Photovoltaic(_) => BehaviourKind::Photovoltaic,
         }
     }
 
@@ -137,9 +157,8 @@ impl Behaviour {
             Self::ElectricCar(car) => {
                 (car.period_start.start(), car.period_end.plus(1).start().plus_ms(-1))
             }
-            Self::Electricity(home) => {
-                (home.month.first_day().start(), home.month.plus(1).first_day().start().plus_ms(-1))
-            }
+            Self::Electricity(home) => whole(home.month),
+            Self::Photovoltaic(project) => whole(project.month),
         }
     }
 
@@ -151,8 +170,8 @@ impl Behaviour {
         }
     }
 
-    /// Things that can be reported once per period by anybody: a vehicle's days, a household's
-    /// month. One key per day or month, unique across citizens and partners.
+    /// Things that can be reported once per period by anybody: a vehicle's days, a household's or a
+    /// project's month. One key per day or month, unique across citizens and partners.
     pub fn resources(&self) -> Vec<String> {
         match self {
             Self::ElectricCar(car) => (car.period_start.0..=car.period_end.0)
@@ -161,7 +180,15 @@ impl Behaviour {
             Self::Electricity(home) => {
                 vec![format!("household:{}:{}", home.household_hash, home.month)]
             }
+            Self::Photovoltaic(project) => {
+                vec![format!("project:{}:{}", project.project, project.month)]
+            }
             Self::Rail(_) | Self::Bus(_) | Self::Bike(_) => Vec::new(),
         }
     }
+}
+
+/// A month from its first instant to its last.
+fn whole(month: Month) -> (Timestamp, Timestamp) {
+    (month.first_day().start(), month.plus(1).first_day().start().plus_ms(-1))
 }

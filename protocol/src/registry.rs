@@ -73,12 +73,25 @@ pub struct App {
 pub enum SceneKind {
     /// Consent, match, lit.
     Standard,
-    /// Shows a mini-program sun code.
+    /// Shows a code that opens a mini-program in WeChat (小程序太阳码). Lights nothing by itself: the
+    /// mini-program sends the citizen back by 01.Z202.
     SunCode,
     /// Is announced as coming.
     Announced,
-    /// Jumps to another site.
+    /// Jumps to another site, like the city's government service (一网通办). Is never lit.
     External,
+}
+
+impl SceneKind {
+    /// Whether there is somewhere that it leads to.
+    pub fn has_link(self) -> bool {
+        matches!(self, Self::SunCode | Self::External)
+    }
+
+    /// Whether a citizen who comes from the partner's own app (journey 1) lights it by consent.
+    pub fn is_lit_from_its_app(self) -> bool {
+        matches!(self, Self::Standard | Self::SunCode)
+    }
 }
 
 /// A scene (场景).
@@ -92,6 +105,8 @@ pub struct Scene {
     pub name: String,
     /// What it looks like.
     pub kind: SceneKind,
+    /// Where a special kind leads: what the sun code says, or the other site's address.
+    pub link: Option<String>,
     /// The methodology that prices it.
     pub methodology: MethodologyId,
     /// The applications that may submit for it (routes), in order of precedence.

@@ -8,7 +8,6 @@ use carbon_protocol::contracts::{
     admin, c101, events, identity, m203, m303, m401, m402, m403, m405, z101, z102, z201, z202,
     z203, z204, z301, z302, z303, z304, z305, z306, z501, z502, z504, z601,
 };
-use carbon_protocol::methodology::Methodology;
 use carbon_protocol::policy::Policy;
 use carbon_protocol::seal::{DataKey, SealedField};
 use carbon_protocol::signature::sm3;
@@ -54,6 +53,7 @@ const REQUESTS: &[(&str, Again)] = &[
     ("admin-scenes.request", again::<admin::SceneRequest>),
     ("admin-agreements.request", again::<admin::AgreementRequest>),
     ("admin-policies.request", again::<Policy>),
+    ("admin-methodologies.request", again::<admin::Methodologies>),
     ("admin-issuance-runs.request", again::<admin::RunRequest>),
 ];
 
@@ -101,7 +101,6 @@ const OTHERS: &[(&str, Again)] = &[
     ("admin-applications.answer", again::<admin::AppKeys>),
     ("admin-applications-list.answer", again::<admin::AppsView>),
     ("admin-scenes-list.answer", again::<admin::ScenesView>),
-    ("admin-methodologies.request", again::<Vec<Methodology>>),
     ("admin-issuance-runs.answer", again::<admin::RunView>),
     ("admin-pushes.answer", again::<admin::PushesView>),
     ("admin-settlements.answer", again::<admin::SettlementView>),

@@ -3,8 +3,8 @@
 
 use axum::extract::State;
 use carbon_protocol::contracts::admin::{
-    AgreementRequest, AppKeys, AppRequest, AppView, AppsView, Declared, PartnerRequest,
-    SceneRequest, ScenesView, SuspendRequest,
+    AgreementRequest, AppKeys, AppRequest, AppView, AppsView, Declared, Methodologies,
+    PartnerRequest, SceneRequest, ScenesView, SuspendRequest,
 };
 use carbon_protocol::envelope::Envelope;
 use carbon_protocol::methodology::Methodology;
@@ -22,17 +22,13 @@ use super::exchange::{Answer, Data};
 use super::fault::{Fault, misfit};
 use super::operator::{Looked, Operated};
 
+/// Longest address that a special scene leads to: a code for it can still be scanned off a phone.
+const LINK_BYTES: usize = 512;
+
 /// A query without fields.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
-
-/// Methodologies, each as the configuration writes it.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Methodologies {
-    methodologies: Vec<Methodology>,
-}
 
 fn texts(fields: &[(&str, &str, usize)]) -> Result<(), Fault> {
     for (name, text, most) in fields {
@@ -217,12 +213,14 @@ pub async fn scenes(
     let number =
         |(place, id): (usize, &AppId)| app_of(&state, id.as_str(), &format!("appIds[{place}]"));
     let apps = request.app_ids.iter().enumerate().map(number).collect::<Result<_, Fault>>()?;
+    check_link(request.link.as_deref())?;
     let known = state.platform.registry().scene_by_code(&request.scene).is_some();
     let scene = Scene {
         no: SceneNo(0),
         code: request.scene,
         name: request.name,
         kind: request.kind,
+        link: request.link,
         methodology: request.methodology,
         apps,
         active_from: request.active_from,
@@ -231,6 +229,19 @@ pub async fn scenes(
     match state.platform.register(RegistryCommand::DeclareScene(Box::new(scene))).await? {
         RegistryReply::Scene(_) => Ok(Data(Declared { replay: known })),
         _ => misfit(),
+    }
+}
+
+/// Citizens are sent there: nothing but https, and no name before the host that looks like one.
+fn check_link(link: Option<&str>) -> Result<(), Fault> {
+    let Some(link) = link else { return Ok(()) };
+    let plain = |url: Url| url.scheme() == "https" && url.username().is_empty();
+    match link.len() <= LINK_BYTES && Url::parse(link).is_ok_and(plain) {
+        true => Ok(()),
+        false => {
+            let fault = Fault::of_field(Reason::OutOfRange, "link");
+            Err(fault.with(format!("an https address of at most {LINK_BYTES} characters")))
+        }
     }
 }
 
@@ -248,6 +259,7 @@ pub async fn list_scenes(
         scene: scene.code.clone(),
         name: scene.name.clone(),
         kind: scene.kind,
+        link: scene.link.clone(),
         methodology: scene.methodology.clone(),
         app_ids: scene.apps.iter().filter_map(|no| Some(registry.app(*no)?.id.clone())).collect(),
         active_from: scene.active_from,
@@ -305,11 +317,25 @@ pub async fn policies(State(state): State<HttpState>, call: Operated<Policy>) ->
 /// Adopts methodologies: `{"methodologies": [...]}`, each as the configuration writes it.
 #[utoipa::path(
     post, path = "/admin/v1/methodologies", operation_id = "adoptMethodologies", tag = "operator",
-    request_body = Object, responses((status = 200, body = Envelope<Declared>)),
+    request_body = Methodologies, responses((status = 200, body = Envelope<Declared>)),
 )]
 pub async fn methodologies(
     State(state): State<HttpState>,
     call: Operated<Methodologies>,
 ) -> Answer<Declared> {
     declare(&state, RegistryCommand::AdoptMethodologies(call.body.methodologies)).await
+}
+
+/// All methodologies with all their versions; each says whether its factors were verified.
+#[utoipa::path(
+    get, path = "/admin/v1/methodologies", operation_id = "listMethodologies", tag = "operator",
+    responses((status = 200, body = Envelope<Methodologies>)),
+)]
+pub async fn list_methodologies(
+    State(state): State<HttpState>,
+    _call: Looked<Nothing>,
+) -> Answer<Methodologies> {
+    let registry = state.platform.registry();
+    let methodologies = registry.methodologies().map(|one| Methodology::clone(one)).collect();
+    Ok(Data(Methodologies { methodologies }))
 }

@@ -50,7 +50,7 @@ pub(super) fn table() -> OpenApiRouter<HttpState> {
         .routes(routes!(declaring::list_scenes, declaring::scenes))
         .routes(routes!(declaring::agreements))
         .routes(routes!(declaring::policies))
-        .routes(routes!(declaring::methodologies))
+        .routes(routes!(declaring::list_methodologies, declaring::methodologies))
         .routes(routes!(operating::start_run))
         .routes(routes!(operating::run))
         .routes(routes!(operating::pushes))

@@ -123,6 +123,10 @@ impl Bench<'_> {
     ) -> Result<(Option<SceneNo>, Grams), (Option<SceneNo>, Reason)> {
         let scene = pricing::scene_of(self.registry, self.app, &record.scene)
             .map_err(|no| (None, no.reason))?;
+        if !scene.kind.is_lit_from_its_app() {
+            // Announced, or a project's: nobody can have lit it.
+            return Err((Some(scene.no), Reason::SceneNotActive));
+        }
         let dictionary = &self.state.dictionary;
         let priced = pricing::price(self.registry, dictionary, &scene, &record.behaviour)
             .map_err(|no| (Some(scene.no), no.reason))?;

@@ -15,6 +15,7 @@ mod result;
 mod scenes;
 mod sessions;
 mod speech;
+mod sun_code;
 #[cfg(test)]
 mod tests;
 mod trouble;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::response::Response;
 use carbon_protocol::account::{Consent, Purpose, Summary};
-use carbon_protocol::registry::{AgreementScope, App, Scene, SceneKind};
+use carbon_protocol::registry::{AgreementScope, App, Scene};
 use carbon_protocol::{Day, Reason};
 
 use super::agreements::{Shown, consents, shown};
@@ -56,9 +56,7 @@ fn visit(guest: &Guest) -> Result<(Visit, Arc<App>), Trouble> {
 fn scenes(guest: &Guest, visit: &Visit, day: Day) -> Vec<Arc<Scene>> {
     let registry = guest.platform().registry();
     let open = |scene: &&Arc<Scene>| {
-        scene.kind == SceneKind::Standard
-            && scene.apps.contains(&visit.app)
-            && is_active(scene, day)
+        scene.kind.is_lit_from_its_app() && scene.apps.contains(&visit.app) && is_active(scene, day)
     };
     visit.scenes.iter().filter_map(|no| registry.scene(*no)).filter(open).cloned().collect()
 }

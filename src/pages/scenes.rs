@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::agreements::{Shown, consents, shown};
 use super::frame::{Frame, page};
 use super::guests::{Guest, Sent, to};
+use super::sun_code::SunCode;
 use super::trouble::Trouble;
 
 /// A scene of an application, on a list.
@@ -60,6 +61,10 @@ struct LightPage {
 struct SpecialPage {
     frame: Frame,
     card: SceneCard,
+    /// The code to be scanned, of a scene that has one.
+    code: Option<SunCode>,
+    /// The other site's address, of a scene that leads to one.
+    site: Option<String>,
 }
 
 /// Taking back.
@@ -167,11 +172,14 @@ async fn consent_page(
     }
     let card = card(app, scene, &summary);
     let frame = guest.frame("/h5/scenes");
-    if scene.kind != SceneKind::Standard {
-        return page(&SpecialPage { frame, card });
-    }
     if card.lit {
         return Ok(to(&format!("/h5/scenes/{}/{}/revoke", card.app, card.code)));
+    }
+    if scene.kind != SceneKind::Standard {
+        let link = scene.link.as_deref();
+        let code = link.filter(|_| scene.kind == SceneKind::SunCode).and_then(SunCode::of);
+        let site = scene.link.clone().filter(|_| scene.kind == SceneKind::External);
+        return page(&SpecialPage { frame, card, code, site });
     }
     let agreements = needed(guest, app, scene)?;
     page(&LightPage { frame, card, agreements, warning })

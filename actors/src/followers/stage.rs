@@ -344,6 +344,7 @@ fn scene(code: &str) -> Scene {
         code: SceneCode::parse(code).unwrap(),
         name: code.into(),
         kind: SceneKind::Standard,
+        link: None,
         methodology: MethodologyId::parse("m").unwrap(),
         apps: vec![METRO],
         active_from: today().plus(-300),

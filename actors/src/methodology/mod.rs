@@ -5,7 +5,7 @@ mod dictionary;
 #[cfg(test)]
 mod tests;
 
-use carbon_protocol::behaviour::{Behaviour, Bike, ElectricCar, Electricity, Rail};
+use carbon_protocol::behaviour::{Behaviour, Bike, ElectricCar, Electricity, Photovoltaic, Rail};
 use carbon_protocol::methodology::{Formula, Methodology, Term};
 use carbon_protocol::{Grams, Reason, Rejection};
 use rust_decimal::Decimal;
@@ -75,6 +75,13 @@ pub fn compute(
         ) => {
             home_limits(home, *excluded_from_tier)?;
             home_grams(home, *grid_g_per_kwh)
+        }
+        (
+            Formula::Photovoltaic { grid_g_per_kwh, max_capacity_watts },
+            Behaviour::Photovoltaic(project),
+        ) => {
+            project_limits(project, *max_capacity_watts)?;
+            project_grams(project, *grid_g_per_kwh)
         }
         _ => Err(Reason::UnknownMethodology.into()),
     }
@@ -159,6 +166,21 @@ fn home_limits(home: &Electricity, excluded_from_tier: u8) -> Result<(), Rejecti
     Ok(())
 }
 
+/// Whether a project is small enough, and has not generated more than its modules can when the sun
+/// never sets.
+fn project_limits(project: &Photovoltaic, max_capacity_watts: u64) -> Result<(), Rejection> {
+    if project.capacity_watts > max_capacity_watts {
+        return Err(outside("capacityWatts", format!("at most {max_capacity_watts} W")));
+    }
+    let (first, last) = (project.month.first_day().0, project.month.last_day().0);
+    let hours = u64::from(last.saturating_sub(first).saturating_add(1).unsigned_abs()) * 24;
+    if project.generated_wh.0 > project.capacity_watts.saturating_mul(hours) {
+        let limit = format!("at most the capacity by {hours} hours of the month");
+        return Err(outside("generatedWh", limit));
+    }
+    Ok(())
+}
+
 /// metres × (baseline − project) ÷ 1000.
 fn saved_by_distance(metres: u64, baseline: Decimal, own: Decimal) -> Result<Computed, Rejection> {
     let mut sum = Sum::default();
@@ -197,6 +219,15 @@ fn home_grams(home: &Electricity, grid: Decimal) -> Result<Computed, Rejection> 
     sum.term("gridGramsPerKwh", grid);
     let saved = peak.checked_add(valley).and_then(|used| baseline.checked_sub(used));
     sum.result(saved.and_then(|saved| thousandth(saved, grid)))
+}
+
+/// generated × grid ÷ 1000.
+fn project_grams(project: &Photovoltaic, grid: Decimal) -> Result<Computed, Rejection> {
+    let mut sum = Sum::default();
+    let generated = Decimal::from(project.generated_wh.0);
+    sum.term("generatedWh", generated);
+    sum.term("gridGramsPerKwh", grid);
+    sum.result(thousandth(generated, grid))
 }
 
 /// amount × factor ÷ 1000. Exact: the amount is whole, so three digits more than the factor's are

@@ -1,7 +1,9 @@
 //! Tests of the methodologies: tables with the sums worked out by hand, limits from both sides, and
 //! the dictionary's text.
 
-use carbon_protocol::behaviour::{Behaviour, Bike, Bus, ElectricCar, Electricity, Rail};
+use carbon_protocol::behaviour::{
+    Behaviour, Bike, Bus, ElectricCar, Electricity, Photovoltaic, Rail,
+};
 use carbon_protocol::methodology::{Formula, Methodology};
 use carbon_protocol::{Day, Label, MethodologyId, Metres, Reason, Timestamp, WattHours};
 use rust_decimal::Decimal;
@@ -66,6 +68,10 @@ fn electricity() -> Methodology {
     methodology(Formula::Electricity { grid_g_per_kwh: dec("420"), excluded_from_tier: 3 })
 }
 
+fn photovoltaic() -> Methodology {
+    methodology(Formula::Photovoltaic { grid_g_per_kwh: dec("420"), max_capacity_watts: 1_000_000 })
+}
+
 fn trip(from: &str, to: &str, ms: i64, mileage: Option<u64>) -> Behaviour {
     Behaviour::Rail(Rail {
         in_station: label(from),
@@ -112,6 +118,15 @@ fn home(peak: u64, valley: u64, baseline: u64, tier: u8, has_pv: bool) -> Behavi
         baseline_wh: WattHours(baseline),
         tier,
         has_pv,
+    })
+}
+
+fn roof(month: &str, capacity_watts: u64, generated: u64) -> Behaviour {
+    Behaviour::Photovoltaic(Photovoltaic {
+        project: label("p"),
+        month: month.parse().unwrap(),
+        capacity_watts,
+        generated_wh: WattHours(generated),
     })
 }
 
@@ -252,6 +267,32 @@ fn a_household_saves_what_it_stays_below_its_baseline() {
             Ok(7_747_632_510_958_011_678),
         ),
         ("a trip", electricity(), far(1), Err(Reason::UnknownMethodology)),
+    ]);
+}
+
+#[test]
+fn a_photovoltaic_project_saves_what_it_takes_off_the_grid() {
+    each_row(vec![
+        // generated × 0.42
+        (
+            "1234567 × 0.42 = 518518.14",
+            photovoltaic(),
+            roof("2026-06", 10_000, 1_234_567),
+            Ok(518_518),
+        ),
+        ("100000 × 0.42 = 42000", photovoltaic(), roof("2026-06", 10_000, 100_000), Ok(42_000)),
+        ("2 × 0.42 = 0.84", photovoltaic(), roof("2026-06", 10_000, 2), Ok(0)),
+        ("a dark month", photovoltaic(), roof("2026-12", 10_000, 0), Ok(0)),
+        // A megawatt is let in, a watt more is not.
+        ("1 MW: 42000", photovoltaic(), roof("2026-06", 1_000_000, 100_000), Ok(42_000)),
+        ("more", photovoltaic(), roof("2026-06", 1_000_001, 1), Err(Reason::OutsideLimits)),
+        // 10 W through all 28 · 24 hours of February: 6720 Wh × 0.42 = 2822.4
+        ("sun all day", photovoltaic(), roof("2026-02", 10, 6720), Ok(2822)),
+        ("and at night", photovoltaic(), roof("2026-02", 10, 6721), Err(Reason::OutsideLimits)),
+        ("a leap year's: 6960 Wh", photovoltaic(), roof("2028-02", 10, 6960), Ok(2923)),
+        ("absurd", photovoltaic(), roof("2026-02", 1, u64::MAX), Err(Reason::OutsideLimits)),
+        ("a home", photovoltaic(), home(1, 1, 3, 1, false), Err(Reason::UnknownMethodology)),
+        ("as a home", electricity(), roof("2026-06", 1, 1), Err(Reason::UnknownMethodology)),
     ]);
 }
 

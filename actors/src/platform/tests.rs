@@ -142,6 +142,7 @@ pub(super) async fn declare(platform: &Platform) {
         code: SceneCode::parse("bus").unwrap(),
         name: "公交".into(),
         kind: SceneKind::Standard,
+        link: None,
         methodology: methodology.clone(),
         apps: vec![METRO],
         active_from: day("2026-01-01"),

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::methodology::Methodology;
 use crate::registry::{AgreementScope, AppRole, SceneKind};
 use crate::{
     AgreementId, AppId, Day, Grams, MethodologyId, PartnerId, Points, RunNo, SceneCode, Serial,
@@ -105,6 +106,11 @@ pub struct SceneRequest {
     pub name: String,
     /// What lighting it looks like.
     pub kind: SceneKind,
+    /// An https address, for the kinds that lead somewhere: of the mini-program that the sun code
+    /// opens, or of the other site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 512)]
+    pub link: Option<String>,
     /// The methodology that prices it.
     pub methodology: MethodologyId,
     /// The applications that may submit for it.
@@ -267,4 +273,13 @@ pub struct AppsView {
 pub struct ScenesView {
     /// All of them.
     pub scenes: Vec<SceneRequest>,
+}
+
+/// Methodologies (方法学), each as the configuration writes it: what is adopted, and what is listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Methodologies {
+    /// Every version of every one, in the order of their ids and days; `verified` says whether
+    /// somebody has checked its factors against the published document.
+    pub methodologies: Vec<Methodology>,
 }

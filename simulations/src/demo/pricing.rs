@@ -37,6 +37,9 @@ pub fn grams(
             let used = Decimal::from(home.peak_wh.0 + home.valley_wh.0);
             (Decimal::from(home.baseline_wh.0) - used) * grid_g_per_kwh / thousand
         }
+        (Formula::Photovoltaic { grid_g_per_kwh, .. }, Behaviour::Photovoltaic(project)) => {
+            Decimal::from(project.generated_wh.0) * grid_g_per_kwh / thousand
+        }
         _ => return None,
     };
     Some(Grams(reduction.max(Decimal::ZERO).floor().to_u64()?))

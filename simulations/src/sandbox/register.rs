@@ -56,6 +56,7 @@ async fn declare(partner: &Partner, operator: &Operator) -> anyhow::Result<()> {
             scene: SceneCode::parse(code)?,
             name: (*name).into(),
             kind: SceneKind::Standard,
+            link: None,
             methodology: MethodologyId::parse(methodology)?,
             app_ids: vec![app.clone()],
             active_from: FROM.parse()?,

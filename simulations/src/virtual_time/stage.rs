@@ -185,6 +185,7 @@ impl Stage {
                 code: SceneCode::parse(&format!("bus-{app}"))?,
                 name: "bus".into(),
                 kind: SceneKind::Standard,
+                link: None,
                 methodology: methodology.clone(),
                 apps: vec![app],
                 active_from: self.world.wall().day().plus(-300),

@@ -5,6 +5,7 @@ mod citizens;
 mod hostile;
 mod ladder;
 mod scopes;
+mod special;
 mod wholes;
 
 use std::collections::BTreeMap;

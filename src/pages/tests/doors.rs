@@ -7,6 +7,7 @@ use carbon_simulations::demo::browser::Document;
 use tower::ServiceExt as _;
 
 use super::*;
+use crate::pages::sun_code::SunCode;
 
 /// A browser of one cookie that forgets nothing and checks nothing.
 struct Hand<'s> {
@@ -225,7 +226,19 @@ fn special_scenes_light_nothing_and_strangers_find_nothing() {
         {
             let page = hand.get(&format!("/h5/scenes/metro/{scene}/light")).await;
             assert!(page.html.contains(text) && !page.html.contains("<form"), "{scene}");
+            assert!(page.policy.starts_with("default-src 'none';"), "{scene}: {}", page.policy);
+            assert!(!page.policy.contains("example"), "{scene}: {}", page.policy);
+            // The code says where the mini-program is; only the other site is a link.
+            let link = format!("https://{scene}.example/go?a=1&b=2");
+            let code = format!("<path d=\"{}\"/>", SunCode::of(&link).unwrap().path);
+            let away =
+                format!("href=\"{}\" rel=\"noopener noreferrer\"", link.replace('&', "&#38;"));
+            assert_eq!(page.html.contains(&code), scene == "car", "{}", page.html);
+            assert_eq!(page.html.contains(&away), scene == "solar", "{}", page.html);
+            let sent = hand.post(&format!("/h5/scenes/metro/{scene}/light"), &[]).await;
+            assert!(sent.status != StatusCode::SEE_OTHER, "{scene}");
         }
+        assert!(stage.summary().await.scenes.iter().all(|lit| lit.scene != SceneNo(3)));
         for missing in [
             "/h5/scenes/metro/none/light",
             "/h5/scenes/none/rail/light",

@@ -196,3 +196,20 @@ fn a_partner_without_a_pseudonym_sends_its_citizen_through_the_sms_code() {
         assert_eq!(page.url.path(), "/h5/errands/metro");
     });
 }
+
+#[test]
+fn a_scene_with_a_sun_code_is_lit_by_who_comes_from_its_app() {
+    play(|stage| async move {
+        let (app, car) = (AppId::parse("metro").unwrap(), SceneCode::parse("car").unwrap());
+        let scope = AgreementScope::Scene(app, car.clone());
+        publish(&stage.platform, agreement("car", scope, 1)).await;
+        let scene = stage.platform.registry().scene_by_code(&car).unwrap().no;
+        let link = stage.partner_link(|ticket| {
+            ticket.scenes = vec![scene];
+            ticket.partner_uid = Some(uid("u-1"));
+        });
+        let back = visits::consent_for_partner(&mut browser(), &link).await.unwrap();
+        assert_eq!(result_of(&back).scenes, "car");
+        assert_eq!(stage.summary().await.scenes[0].scene, scene);
+    });
+}

@@ -229,6 +229,7 @@ fn scene(code: &str, kind: SceneKind, apps: &[AppNo]) -> Scene {
         code: SceneCode::parse(code).unwrap(),
         name: format!("场景{code}"),
         kind,
+        link: kind.has_link().then(|| format!("https://{code}.example/go?a=1&b=2")),
         methodology: MethodologyId::parse("SHCER02020022024II").unwrap(),
         apps: apps.to_vec(),
         active_from: "2024-01-01".parse().unwrap(),

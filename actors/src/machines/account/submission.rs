@@ -71,7 +71,9 @@ impl Trip {
             BehaviourKind::Rail => 0,
             BehaviourKind::Bus => 1,
             BehaviourKind::Bike => 2,
-            BehaviourKind::ElectricCar | BehaviourKind::Electricity => return None,
+            BehaviourKind::ElectricCar
+            | BehaviourKind::Electricity
+            | BehaviourKind::Photovoltaic => return None,
         };
         let (from, to) = (from.0.div_euclid(1000), to.0.div_euclid(1000));
         Some(Self { app, kind, from, seconds: to.saturating_sub(from) })

@@ -78,6 +78,9 @@ impl Registry {
         if scene.apps.is_empty() || !scene.apps.iter().all(submits) {
             return refused(Reason::NotFound, "appIds");
         }
+        if scene.link.is_some() != scene.kind.has_link() {
+            return refused(Reason::OutOfRange, "link");
+        }
         if scene.active_to < scene.active_from {
             return refused(Reason::OutOfRange, "activeTo");
         }

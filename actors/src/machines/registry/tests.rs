@@ -55,6 +55,7 @@ fn scene(code: &str, apps: &[u16]) -> Scene {
         code: SceneCode::parse(code).unwrap(),
         name: code.into(),
         kind: SceneKind::Standard,
+        link: None,
         methodology: MethodologyId::parse("m").unwrap(),
         apps: apps.iter().copied().map(AppNo).collect(),
         active_from: day("2026-01-01"),
@@ -102,6 +103,9 @@ fn declarations_are_idempotent_and_conflicts_are_named() {
     };
     let unknown = App { partner: PartnerId::parse("x").unwrap(), ..app("new", AppRole::Scene) };
     let late = Scene { active_to: day("2025-12-31"), ..scene("late", &[1]) };
+    let sun = Scene { kind: SceneKind::SunCode, ..scene("sun", &[1]) };
+    let leading = Scene { link: Some("https://x.example".into()), ..scene("leads", &[1]) };
+    let site = Scene { kind: SceneKind::External, ..leading.clone() };
     let odd = Scene { methodology: MethodologyId::parse("x").unwrap(), ..scene("odd", &[1]) };
     let moved = Agreement { scope: AgreementScope::Matching, ..agreement("a", 3, "2026-01-01") };
     let odd_text = Agreement { sm3: [1; 32], ..agreement("a", 3, "2026-01-01") };
@@ -131,6 +135,9 @@ fn declarations_are_idempotent_and_conflicts_are_named() {
         ("of a mall", C::DeclareScene(Box::new(scene("shop", &[2]))), Err(Reason::NotFound)),
         ("of a stranger", C::DeclareScene(Box::new(scene("x", &[9]))), Err(Reason::NotFound)),
         ("ends before it begins", C::DeclareScene(Box::new(late)), Err(Reason::OutOfRange)),
+        ("a sun code of nothing", C::DeclareScene(Box::new(sun)), Err(Reason::OutOfRange)),
+        ("leads away unasked", C::DeclareScene(Box::new(leading)), Err(Reason::OutOfRange)),
+        ("leads to a site", C::DeclareScene(Box::new(site)), Ok("scene 3")),
         ("priced by nothing", C::DeclareScene(Box::new(odd)), Err(Reason::UnknownMethodology)),
         ("agreement", agreement(2, "2026-01-01"), ok),
         ("agreement again", agreement(2, "2026-01-01"), Ok("replay")),
