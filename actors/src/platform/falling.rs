@@ -17,7 +17,13 @@ async fn unreadable(how: Unreadable) -> (World, Platform, Followers) {
     let end = *world.journal.durable().borrow();
     world.journal.unreadable_from(end + 1, how);
     // The journal takes it all the same: only those who follow it are hurt.
-    let _ = tokio::time::timeout(Duration::from_millis(500), open(&world, &platform, 2)).await;
+    let mut durable = world.journal.durable();
+    // What is behind this was not read before it went wrong.
+    let end = *durable.borrow_and_update();
+    tokio::select! {
+        _ = open(&world, &platform, 2) => {}
+        _ = durable.wait_for(|sequence| *sequence > end) => {}
+    }
     (world, platform, followers)
 }
 
