@@ -5,7 +5,7 @@ use anyhow::{Context as _, bail};
 use carbon_actors::methodology::Dictionary;
 use carbon_protocol::methodology::Methodology;
 use carbon_protocol::policy::Policy;
-use carbon_protocol::registry::{Agreement, AgreementScope};
+use carbon_protocol::registry::{Agreement, AgreementScope, DictionaryHead, DictionaryImport};
 use carbon_protocol::signature::sm3;
 use carbon_protocol::{AgreementId, Day, TextNo};
 use serde::Deserialize;
@@ -86,9 +86,19 @@ fn text_of(file: &str) -> anyhow::Result<&'static str> {
 }
 
 /// The example of a distance dictionary in `config/dictionary/rail.csv`.
-pub fn dictionary() -> anyhow::Result<Dictionary> {
-    Dictionary::parse(include_str!("../config/dictionary/rail.csv"))
-        .context("config/dictionary/rail.csv")
+pub fn dictionary() -> anyhow::Result<DictionaryImport> {
+    let file = "config/dictionary/rail.csv";
+    let dictionary =
+        Dictionary::parse(include_str!("../config/dictionary/rail.csv")).context(file)?;
+    let head = DictionaryHead {
+        version: dictionary.version().to_owned(),
+        effective: "2024-01-01".parse()?,
+        source: "An example: invented stations of invented lines.".into(),
+        verified: false,
+        stations: u32::try_from(dictionary.stations())?,
+        pairs: u32::try_from(dictionary.len())?,
+    };
+    Ok(DictionaryImport { head, text: dictionary.canonical().into_bytes() })
 }
 
 #[cfg(test)]
@@ -101,7 +111,7 @@ mod tests {
         assert!(policy().unwrap().effective <= today);
         assert!(methodologies().unwrap().len() == 6);
         assert_eq!(agreements().unwrap().len(), 5);
-        assert!(!dictionary().unwrap().is_empty());
+        assert!(dictionary().unwrap().head.pairs > 0);
     }
 
     #[test]

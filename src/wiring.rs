@@ -252,6 +252,10 @@ async fn declare(platform: &Platform) -> anyhow::Result<()> {
         let methodologies = declarations::methodologies()?;
         platform.register(RegistryCommand::AdoptMethodologies(methodologies)).await?;
     }
+    if platform.registry().dictionaries().is_empty() {
+        let dictionary = Box::new(declarations::dictionary()?);
+        platform.register(RegistryCommand::ImportDictionary(dictionary)).await?;
+    }
     for agreement in declarations::agreements()? {
         platform.register(RegistryCommand::PublishAgreement(Box::new(agreement))).await?;
     }
@@ -282,7 +286,6 @@ fn router(
         entries: entries.clone(),
         auths: auths.clone(),
         outbound,
-        dictionary: Arc::new(declarations::dictionary()?),
     }));
     let h5 = pages::router(PagesState::new(
         platform.clone(),

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use crate::methodology::Methodology;
 use crate::policy::Policy;
+use crate::signature::digest8;
 use crate::{
     AgreementId, AppId, AppNo, Day, MethodologyId, PartnerId, SceneCode, SceneNo, TextNo, Timestamp,
 };
@@ -159,6 +160,41 @@ pub struct Agreement {
     pub sm3: [u8; 32],
 }
 
+/// A version of the rail distance dictionary (轨道交通出行距离字典), by what is said of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DictionaryHead {
+    /// A digest of its content: it cannot be forgotten to change.
+    #[schema(min_length = 16, max_length = 16, example = "5b1f0c6a9d2e4788")]
+    pub version: String,
+    /// First day of behaviour that it measures.
+    pub effective: Day,
+    /// Where it comes from.
+    #[schema(min_length = 1, max_length = 256)]
+    pub source: String,
+    /// Whether it was agreed with the operator of the metro.
+    pub verified: bool,
+    /// Stations in it.
+    pub stations: u32,
+    /// Pairs of stations in it.
+    pub pairs: u32,
+}
+
+/// A dictionary on its way into the registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DictionaryImport {
+    /// What is said of it.
+    pub head: DictionaryHead,
+    /// Its canonical text: a line `station_a,station_b,metres` a pair, sorted.
+    #[serde(with = "serde_bytes")]
+    pub text: Vec<u8>,
+}
+
+/// The version that a canonical text has.
+pub fn dictionary_version(text: &[u8]) -> String {
+    format!("{:016x}", digest8(text))
+}
+
 /// What the registry may be asked. Declaring the same thing again is a replay, declaring another
 /// thing under the same id a conflict. Numbers in the argument are ignored: the registry gives
 /// them.
@@ -176,6 +212,8 @@ pub enum RegistryCommand {
     AdoptPolicy(Box<Policy>),
     /// Adopt methodologies.
     AdoptMethodologies(Vec<Methodology>),
+    /// Import a distance dictionary.
+    ImportDictionary(Box<DictionaryImport>),
     /// Suspend or readmit an application.
     Suspend {
         /// Which.
@@ -221,6 +259,8 @@ pub enum RegistryEvent {
     PolicyAdopted(Box<Policy>),
     /// Methodologies were adopted; they replace those of the same id and effective day.
     MethodologiesAdopted(Vec<Methodology>),
+    /// A distance dictionary was imported; it replaces one of the same effective day.
+    DictionaryImported(Box<DictionaryImport>),
     /// An application was suspended or readmitted.
     Suspended {
         /// Which.

@@ -106,6 +106,8 @@ reasons! {
         "The station pair is not in the distance dictionary";
     RealNameRequired = "40011", 400, false, "用户需先在场景方完成实名认证",
         "The citizen's real name must be verified by the partner first";
+    BadDictionary = "40012", 400, false, "距离字典文件有误，请按行号修改后重新导入",
+        "The distance dictionary has faults: mend the lines that are named and import it again";
     Unauthenticated = "40101", 401, false, "缺少身份凭证", "Credentials are missing";
     UnknownApp = "40102", 401, false, "应用不存在或已停用", "The application does not exist or is suspended";
     BadSignature = "40103", 401, false, "签名错误，请检查待签名串、密钥与签名类型",

@@ -30,7 +30,8 @@ const LINK_BYTES: usize = 512;
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
-fn texts(fields: &[(&str, &str, usize)]) -> Result<(), Fault> {
+/// Refuses texts that are empty, too long or not to be shown.
+pub fn texts(fields: &[(&str, &str, usize)]) -> Result<(), Fault> {
     for (name, text, most) in fields {
         let length = text.chars().count();
         if length == 0 || length > *most || text.contains('\0') {

@@ -31,14 +31,15 @@ pub fn body<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T,
 }
 
 /// Reads a query string. All values are texts there, so the types of queries are made of texts,
-/// numbers and options of them.
+/// numbers, flags and options of them.
 pub fn query<T: DeserializeOwned>(query: Option<&str>) -> Result<T, Fault> {
     let fields = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     let mut object = serde_json::Map::new();
     for (name, value) in fields {
         let number = value.parse::<u64>().ok().filter(|number| number.to_string() == value);
-        let value = match number {
-            Some(number) if NUMBERS.contains(&&*name) => number.into(),
+        let value = match (number, &*value) {
+            (Some(number), _) if NUMBERS.contains(&&*name) => number.into(),
+            (_, "true" | "false") if FLAGS.contains(&&*name) => (value == "true").into(),
             _ => serde_json::Value::String(value.into_owned()),
         };
         if object.insert(name.to_string(), value).is_some() {
@@ -52,6 +53,9 @@ pub fn query<T: DeserializeOwned>(query: Option<&str>) -> Result<T, Fault> {
 
 /// Fields of queries that are numbers.
 const NUMBERS: [&str; 2] = ["limit", "version"];
+
+/// Fields of queries that are `true` or `false`.
+const FLAGS: [&str; 2] = ["all", "verified"];
 
 /// Sorts an error of serde's into ours. Its text may quote what the caller sent; only the part that
 /// says what was expected is passed on.

@@ -137,7 +137,11 @@ impl<P: Permission> FromRequest<HttpState> for Raw<P> {
 
 /// Reads a body within the limits of size and time.
 pub async fn read_body(body: Body, state: &HttpState) -> Result<Vec<u8>, Fault> {
-    let most = state.config.body_bytes;
+    read_within(body, state.config.body_bytes, state).await
+}
+
+/// Reads a body of at most so many bytes within the limit of time.
+pub async fn read_within(body: Body, most: usize, state: &HttpState) -> Result<Vec<u8>, Fault> {
     let too_large = || Fault::from(Reason::TooLarge).with(format!("at most {most} bytes"));
     let reading = async {
         let mut bytes = Vec::new();

@@ -2,6 +2,7 @@
 //! what needs memory or time is decided by the machines behind the platform.
 
 mod declaring;
+mod dictionaries;
 mod document;
 mod exchange;
 mod fault;
@@ -37,13 +38,13 @@ mod z601;
 
 use std::sync::Arc;
 
-use carbon_actors::methodology::Dictionary;
 use carbon_actors::platform::Platform;
 use carbon_protocol::Timestamp;
 use serde::Deserialize;
 
 use crate::outbound::Outbound;
 use crate::tickets::{AuthTicket, EntryTicket, Tickets};
+use dictionaries::Dictionaries;
 use nonces::Nonces;
 use pace::Pace;
 pub use routes::{openapi, router};
@@ -58,6 +59,8 @@ pub struct Config {
     pub public_url: String,
     /// Bytes of a request's body.
     pub body_bytes: usize,
+    /// Bytes of a distance dictionary that the operator imports.
+    pub dictionary_bytes: usize,
     /// Seconds that a body may take to arrive.
     pub body_seconds: u32,
     /// Seconds that a caller's clock may differ from ours.
@@ -88,8 +91,6 @@ pub struct Fittings {
     pub auths: Arc<Tickets<AuthTicket>>,
     /// Calls out, for the challenge of a push address.
     pub outbound: Outbound,
-    /// Distances between stations (Z301).
-    pub dictionary: Arc<Dictionary>,
 }
 
 /// What every handler works with. Cloning it is cheap.
@@ -104,7 +105,7 @@ pub struct Inner {
     entries: Arc<Tickets<EntryTicket>>,
     auths: Arc<Tickets<AuthTicket>>,
     outbound: Outbound,
-    dictionary: Arc<Dictionary>,
+    dictionaries: Dictionaries,
     confirmed: Confirmed,
     seals: Seals,
     nonces: Nonces,
@@ -132,7 +133,7 @@ impl HttpState {
             entries: fittings.entries,
             auths: fittings.auths,
             outbound: fittings.outbound,
-            dictionary: fittings.dictionary,
+            dictionaries: Dictionaries::default(),
             confirmed: Confirmed::default(),
             config,
         }))

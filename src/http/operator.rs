@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 use super::HttpState;
 use super::fault::Fault;
 use super::json;
-use super::ladder::read_body;
+use super::ladder::{read_body, read_within};
 
 /// A call of the operator with a JSON body.
 pub struct Operated<T> {
@@ -26,6 +26,14 @@ pub struct Looked<T> {
     /// What was asked.
     pub query: T,
     path: String,
+}
+
+/// A call of the operator whose body is a text of its own kind (CSV), with the rest in the query.
+pub struct Imported<T> {
+    /// What is said of the text.
+    pub query: T,
+    /// The text.
+    pub text: String,
 }
 
 impl<T> Operated<T> {
@@ -66,6 +74,27 @@ impl<T: DeserializeOwned> FromRequest<HttpState> for Looked<T> {
         admit(&parts, state)?;
         let query = json::query(parts.uri.query())?;
         Ok(Self { query, path: parts.uri.path().to_owned() })
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<HttpState> for Imported<T> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, state: &HttpState) -> Result<Self, Fault> {
+        let (parts, body) = request.into_parts();
+        // The other way round than elsewhere: nobody else may send so much.
+        admit(&parts, state)?;
+        let bytes = read_within(body, state.config.dictionary_bytes, state).await?;
+        let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("text/csv") {
+            let fault = Fault::of_field(Reason::Malformed, header::CONTENT_TYPE.as_str());
+            return Err(fault.with("text/csv"));
+        }
+        let query = json::query(parts.uri.query())?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| Fault::of_field(Reason::BadDictionary, "csv").with("not UTF-8"))?;
+        Ok(Self { query, text })
     }
 }
 

@@ -11,6 +11,7 @@ use carbon_protocol::methodology::Methodology;
 use carbon_protocol::registry::Scene;
 use carbon_protocol::{AppNo, Reason, Rejection, SceneCode};
 
+use super::dictionaries::ByDay;
 use super::scope;
 
 /// A behaviour with its price.
@@ -34,7 +35,7 @@ pub fn scene_of(
 /// The price of a behaviour in a scene.
 pub fn price(
     registry: &Registry,
-    dictionary: &Dictionary,
+    dictionaries: &ByDay,
     scene: &Scene,
     behaviour: &Behaviour,
 ) -> Result<Priced, Rejection> {
@@ -46,6 +47,8 @@ pub fn price(
         .methodology(&scene.methodology, day)
         .ok_or_else(|| Rejection::of_field(Reason::UnknownMethodology, "behaviour"))?
         .clone();
+    let none = Dictionary::default();
+    let dictionary = dictionaries.on(day).map_or(&none, |(_, dictionary)| dictionary);
     let computed = methodology::compute(&methodology, dictionary, behaviour).map_err(|no| {
         let field = match &no.field {
             Some(field) => format!("behaviour.{field}"),
@@ -59,13 +62,13 @@ pub fn price(
 /// The answer to one question of Z302.
 pub fn answer(
     registry: &Registry,
-    dictionary: &Dictionary,
+    dictionaries: &ByDay,
     app: AppNo,
     question: &ComputeRequest,
 ) -> Result<Computed, Rejection> {
     let scene = scene_of(registry, app, &question.scene)?;
     let Priced { computed, methodology } =
-        price(registry, dictionary, &scene, &question.behaviour)?;
+        price(registry, dictionaries, &scene, &question.behaviour)?;
     Ok(Computed {
         reduction_grams: computed.grams,
         methodology: methodology.id.clone(),

@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 use super::exchange::{self, Compressible};
 use super::fault::Fault;
 use super::{
-    HttpState, declaring, document, m303, m401, m402, noop, operating, standing, z101, z102, z201,
+    HttpState, declaring, dictionaries, document, m303, m401, m402, noop, operating, standing, z101, z102, z201,
     z204, z301, z302, z304, z306, z501, z502, z601,
 };
 
@@ -51,6 +51,7 @@ pub(super) fn table() -> OpenApiRouter<HttpState> {
         .routes(routes!(declaring::agreements))
         .routes(routes!(declaring::policies))
         .routes(routes!(declaring::list_methodologies, declaring::methodologies))
+        .routes(routes!(dictionaries::list_dictionaries, dictionaries::import_dictionary))
         .routes(routes!(operating::start_run))
         .routes(routes!(operating::run))
         .routes(routes!(operating::pushes))

@@ -12,7 +12,7 @@ use super::fault::Fault;
 use super::ladder::{Queried, SceneOnly};
 use super::{HttpState, lists};
 
-/// 01.Z301 轨道交通出行距离字典: one pair, or a page of all.
+/// 01.Z301 轨道交通出行距离字典: one pair, a page, or all at once.
 #[utoipa::path(
     get, path = "/api/v1/01/Z301", operation_id = "01.Z301", tag = "scene",
     params(
@@ -20,6 +20,9 @@ use super::{HttpState, lists};
         ("to" = Option<String>, Query, description = "The other end."),
         ("cursor" = Option<String>, Query, description = "Where the page before ended."),
         ("limit" = Option<u16>, Query, description = "Pairs of a page, at most 200."),
+        ("all" = Option<bool>, Query, description = "All pairs at once, as text in `csv`."),
+        ("day" = Option<String>, Query,
+            description = "Day of behaviour that the dictionary is wanted for; today without."),
         ("If-None-Match" = Option<String>, Header, description = "The version that is known."),
     ),
     responses(
@@ -31,7 +34,10 @@ pub async fn z301(
     State(state): State<HttpState>,
     call: Queried<SceneOnly, DistancesRequest>,
 ) -> Result<Response, Fault> {
-    let dictionary = &state.dictionary;
+    let dictionaries = state.dictionaries.newest(&state).await?;
+    let day = call.query.day.unwrap_or(call.caller.now.day());
+    let unknown = || Fault::of_field(Reason::NotFound, "day");
+    let (effective, dictionary) = dictionaries.on(day).ok_or_else(unknown)?;
     let tag = format!("W/\"{}\"", dictionary.version());
     let tag = HeaderValue::from_str(&tag).map_err(|_| Fault::from(Reason::Busy))?;
     let size = lists::page_size(call.query.limit)?;
@@ -39,8 +45,10 @@ pub async fn z301(
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
     let app = call.caller.no();
+    let all = call.query.all.unwrap_or_default();
     let (pairs, next) = match (&call.query.from, &call.query.to) {
-        (Some(from), Some(to)) => {
+        (None, None) if all => (Vec::new(), None),
+        (Some(from), Some(to)) if !all => {
             let distance_metres = dictionary
                 .distance(from, to)
                 .ok_or_else(|| Fault::of_field(Reason::UnknownStation, "to"))?;
@@ -63,13 +71,19 @@ pub async fn z301(
             let next = (end < dictionary.len()).then_some(end);
             (pairs, lists::cursor(&state, &kind, app, next))
         }
+        _ if all => {
+            let fault = Fault::of_field(Reason::Malformed, "all");
+            return Err(fault.with("all pairs or two stations"));
+        }
         (from, _) => {
             let missing = if from.is_some() { "to" } else { "from" };
             let fault = Fault::of_field(Reason::Malformed, missing);
             return Err(fault.with("both stations or none"));
         }
     };
-    let data = Distances { version: dictionary.version().to_owned(), pairs, cursor: next };
+    let version = dictionary.version().to_owned();
+    let csv = all.then(|| dictionary.csv());
+    let data = Distances { version, effective, pairs, csv, cursor: next };
     let mut response = Data(data).into_response();
     response.headers_mut().insert(header::ETAG, tag);
     response.extensions_mut().insert(Compressible);

@@ -18,8 +18,9 @@ pub async fn z302(
     State(state): State<HttpState>,
     call: Signed<SceneOnly, ComputeRequest>,
 ) -> Answer<Computed> {
+    let dictionaries = state.dictionaries.newest(&state).await?;
     let (registry, app) = (state.platform.registry(), call.caller.no());
-    Ok(Data(pricing::answer(&registry, &state.dictionary, app, &call.body)?))
+    Ok(Data(pricing::answer(&registry, &dictionaries, app, &call.body)?))
 }
 
 /// 01.Z303 减排量批量计算: up to 500 behaviours, one verdict per row.
@@ -33,9 +34,10 @@ pub async fn z303(
     call: Signed<SceneOnly, ComputeBatchRequest>,
 ) -> Answer<ComputedBatch> {
     lists::rows_within(call.body.rows.len(), ROWS, "rows")?;
+    let dictionaries = state.dictionaries.newest(&state).await?;
     let (registry, app) = (state.platform.registry(), call.caller.no());
     let rows = call.body.rows.iter().map(|question| {
-        match pricing::answer(&registry, &state.dictionary, app, question) {
+        match pricing::answer(&registry, &dictionaries, app, question) {
             Ok(computed) => ComputedRow { computed: Some(computed), reason: None },
             Err(no) => ComputedRow { computed: None, reason: Some(no.reason) },
         }

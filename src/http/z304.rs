@@ -17,6 +17,7 @@ use carbon_protocol::signature::digest16;
 use carbon_protocol::{AccountId, AppNo, Ccid, Grams, Reason, SceneNo, Timestamp};
 use serde::Serialize;
 
+use super::dictionaries::ByDay;
 use super::exchange::{Answer, Data};
 use super::fault::{Fault, misfit};
 use super::ladder::{SceneOnly, Signed};
@@ -37,9 +38,11 @@ pub async fn z304(
     let accounts = scope::accounts(&state, app, ccids).await?;
     let digest = meaning(&request.records)?;
     let policy = state.platform.policy(now.day());
+    let dictionaries = state.dictionaries.newest(&state).await?;
     let mut rows = {
         let registry = state.platform.registry();
-        let bench = Bench { state: &state, registry: &registry, policy: &policy, app };
+        let bench =
+            Bench { dictionaries: &dictionaries, registry: &registry, policy: &policy, app };
         let checked = request.records.iter().map(|record| bench.check(record, &accounts));
         checked.collect::<Result<Vec<CheckedRow>, Fault>>()?
     };
@@ -85,7 +88,7 @@ fn meaning<T: Serialize + ?Sized>(content: &T) -> Result<[u8; 16], Fault> {
 
 /// Where rows are checked.
 struct Bench<'b> {
-    state: &'b HttpState,
+    dictionaries: &'b ByDay,
     registry: &'b Registry,
     policy: &'b Policy,
     app: AppNo,
@@ -127,8 +130,7 @@ impl Bench<'_> {
             // Announced, or a project's: nobody can have lit it.
             return Err((Some(scene.no), Reason::SceneNotActive));
         }
-        let dictionary = &self.state.dictionary;
-        let priced = pricing::price(self.registry, dictionary, &scene, &record.behaviour)
+        let priced = pricing::price(self.registry, self.dictionaries, &scene, &record.behaviour)
             .map_err(|no| (Some(scene.no), no.reason))?;
         Ok((Some(scene.no), priced.computed.grams))
     }

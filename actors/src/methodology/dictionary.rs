@@ -1,18 +1,24 @@
 //! The distance dictionary of rail stations (Z301): metres between two stations, imported as text.
 //! A city's table has hundreds of thousands of pairs, so it is kept in two sorted lists.
 
-use carbon_protocol::signature::digest8;
+use carbon_protocol::registry::dictionary_version;
 use carbon_protocol::{Label, Metres};
 
-/// The first line of a dictionary's text, comments apart.
-const HEADER: &str = "station_a,station_b,metres";
 /// The longest distance that is believed of a pair: farther is another city.
 const LONGEST_METRES: u32 = 1_000_000;
 
-/// Why a text is no dictionary.
+/// Faults that are told of one text: whoever has more mends these first.
+const FAULTS: usize = 20;
+
+/// Why a text is no dictionary: its first faults, in the order of their lines.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("dictionary, line {line}: {fault}")]
-pub struct BadDictionary {
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct BadDictionary(pub Vec<LineFault>);
+
+/// What is wrong with a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("line {line}: {fault}")]
+pub struct LineFault {
     /// The line at fault, counted from 1.
     pub line: usize,
     /// What is wrong with it.
@@ -20,7 +26,7 @@ pub struct BadDictionary {
 }
 
 /// Distances between stations, the same in both directions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Dictionary {
     version: String,
     /// Sorted.
@@ -38,6 +44,9 @@ struct Pair {
 }
 
 impl Dictionary {
+    /// The first line of a dictionary's text, comments apart.
+    pub const HEADER: &str = "station_a,station_b,metres";
+
     /// Reads CSV with the columns `station_a,station_b,metres`; lines that begin with `#` are
     /// comments. A pair stands once, in whichever direction. Nothing lies between the codes that an
     /// interchange has on its lines: that is no fault.
@@ -47,11 +56,20 @@ impl Dictionary {
             .map(|(number, line)| (number + 1, line.trim()))
             .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
         let (line, header) = lines.next().unwrap_or((1, ""));
-        if header != HEADER {
-            return Err(BadDictionary { line, fault: "expected station_a,station_b,metres" });
+        if header != Self::HEADER {
+            let fault = "expected station_a,station_b,metres";
+            return Err(BadDictionary(vec![LineFault { line, fault }]));
         }
-        let read = lines.map(|(line, text)| Pair::read(line, text));
-        let read = read.collect::<Result<Vec<Pair>, BadDictionary>>()?;
+        let (mut read, mut faults) = (Vec::new(), Vec::new());
+        for (line, text) in lines {
+            match Pair::read(line, text) {
+                Ok(pair) => read.push(pair),
+                Err(fault) => faults.push(fault),
+            }
+            if faults.len() == FAULTS {
+                return Err(BadDictionary(faults));
+            }
+        }
 
         let mut stations: Vec<Label> =
             read.iter().flat_map(|pair| [pair.a.clone(), pair.b.clone()]).collect();
@@ -60,35 +78,46 @@ impl Dictionary {
         let mut placed = Vec::with_capacity(read.len());
         for pair in &read {
             let place = |label| place_of(&stations, label);
-            let fault = "too many stations";
             let (Some(a), Some(b)) = (place(&pair.a), place(&pair.b)) else {
-                return Err(BadDictionary { line: pair.line, fault });
+                let fault = "too many stations";
+                return Err(BadDictionary(vec![LineFault { line: pair.line, fault }]));
             };
-            placed.push(((a.min(b), a.max(b), pair.metres), pair.line));
+            placed.push(((a.min(b), a.max(b)), pair.line, pair.metres));
         }
         placed.sort_unstable();
         for two in placed.windows(2) {
-            if let [((a, b, _), _), ((c, d, _), line)] = two
-                && (a, b) == (c, d)
+            if let [(pair, ..), (again, line, _)] = two
+                && pair == again
             {
-                return Err(BadDictionary { line: *line, fault: "this pair stands above" });
+                faults.push(LineFault { line: *line, fault: "this pair stands above" });
             }
         }
-        let pairs = placed.into_iter().map(|(pair, _)| pair).collect();
+        if !faults.is_empty() {
+            faults.sort_unstable();
+            faults.truncate(FAULTS);
+            return Err(BadDictionary(faults));
+        }
+        let pairs = placed.into_iter().map(|((a, b), _, metres)| (a, b, metres)).collect();
         let mut dictionary = Self { version: String::new(), stations, pairs };
-        dictionary.version = dictionary.digest();
+        dictionary.version = dictionary_version(dictionary.canonical().as_bytes());
         Ok(dictionary)
     }
 
-    /// A digest of the content: another order of the lines or another comment is the same version.
-    fn digest(&self) -> String {
+    /// Its text as it is kept and digested: a line a pair, sorted, without the header. Another
+    /// order of the lines or another comment is the same dictionary.
+    pub fn canonical(&self) -> String {
         use std::fmt::Write as _;
         let mut canonical = String::new();
         for (a, b, metres) in self.pairs() {
             // Writing into a text cannot fail.
             let _ = writeln!(canonical, "{a},{b},{metres}");
         }
-        format!("{:016x}", digest8(canonical.as_bytes()))
+        canonical
+    }
+
+    /// Its text as it can be imported.
+    pub fn csv(&self) -> String {
+        format!("{}\n{}", Self::HEADER, self.canonical())
     }
 
     /// The version: a digest of the content, so that it cannot be forgotten to change.
@@ -116,6 +145,11 @@ impl Dictionary {
         self.pairs.len()
     }
 
+    /// How many stations they are between.
+    pub fn stations(&self) -> usize {
+        self.stations.len()
+    }
+
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty()
@@ -127,8 +161,8 @@ fn place_of(stations: &[Label], label: &Label) -> Option<u32> {
 }
 
 impl Pair {
-    fn read(line: usize, text: &str) -> Result<Self, BadDictionary> {
-        let bad = |fault| BadDictionary { line, fault };
+    fn read(line: usize, text: &str) -> Result<Self, LineFault> {
+        let bad = |fault| LineFault { line, fault };
         let mut fields = text.split(',').map(str::trim);
         let (Some(a), Some(b), Some(metres), None) =
             (fields.next(), fields.next(), fields.next(), fields.next())

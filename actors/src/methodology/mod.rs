@@ -11,7 +11,7 @@ use carbon_protocol::{Grams, Reason, Rejection};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
-pub use dictionary::{BadDictionary, Dictionary};
+pub use dictionary::{BadDictionary, Dictionary, LineFault};
 
 /// The longest period an electric car is reported in. Bounds what one row can claim, whatever a
 /// methodology believes.

@@ -379,7 +379,7 @@ fn a_dictionary_is_read_or_the_line_is_named() {
         ("twice, reversed, otherwise", format!("{head}\nA,B,1\nC,B,1\nB,A,2"), Err(4)),
     ];
     for (name, text, expected) in table {
-        let read = Dictionary::parse(&text).map(|read| read.len()).map_err(|bad| bad.line);
+        let read = Dictionary::parse(&text).map(|read| read.len()).map_err(|bad| bad.0[0].line);
         assert_eq!(read, expected, "{name}");
     }
 }
@@ -395,4 +395,23 @@ fn a_dictionary_is_versioned_by_its_content() {
     let pairs: Vec<_> = one.pairs().map(|(a, b, metres)| format!("{a} {b} {metres}")).collect();
     assert_eq!(pairs, ["E01 E02 1300", "E01 N01 2800", "E02 N01 1500"]);
     assert!(!one.is_empty() && one.version().len() == 16);
+}
+
+#[test]
+fn every_bad_line_is_told_up_to_a_number() {
+    let text = "station_a,station_b,metres\nA,B,1\nA,B\nB,A,2\nA,C,x\nC,A,3\n";
+    let told = Dictionary::parse(text).unwrap_err().to_string();
+    let expected = "line 3: expected three columns; line 4: this pair stands above; \
+                    line 5: metres are no whole number";
+    assert_eq!(told, expected);
+    let many = format!("station_a,station_b,metres\n{}", "A,A,1\n".repeat(1000));
+    let told = Dictionary::parse(&many).unwrap_err().0;
+    assert_eq!((told.len(), told[19].line), (20, 21));
+}
+
+#[test]
+fn a_dictionary_is_read_again_from_its_own_text() {
+    let one = Dictionary::parse(TEXT).unwrap();
+    assert_eq!(Dictionary::parse(&one.csv()).unwrap(), one);
+    assert_eq!(one.stations(), 3);
 }

@@ -31,7 +31,7 @@ use crate::machines::claims::Claims;
 use crate::machines::courier::Courier;
 use crate::machines::intake::Intake;
 use crate::machines::issuance::Issuance;
-use crate::machines::registry::Registry;
+use crate::machines::registry::{KeptDictionary, Registry, decode_page as decode_text};
 use crate::ports::{Bus, Failure, Identity, Partners, Tree, Vault};
 use crate::recovery::{self, Recovered};
 use crate::refusal::Refusal;
@@ -254,6 +254,21 @@ impl Platform {
         let bytes = self.blocking(move |house| house.ports.store.get(Tree::Pages, &key)).await?;
         let damaged = || Failure::Damaged("a bill page: run `carbon store rebuild`".into());
         bytes.map(|bytes| decode_page(&bytes).ok_or_else(damaged)).transpose()
+    }
+
+    /// The canonical text of a distance dictionary.
+    pub async fn dictionary(&self, kept: Arc<KeptDictionary>) -> Result<Vec<u8>, Failure> {
+        let damaged = || Failure::Damaged("a dictionary's page: run `carbon store rebuild`".into());
+        self.blocking(move |house| {
+            let mut text = Vec::new();
+            for page in kept.first_page..kept.first_page.saturating_add(kept.pages) {
+                let key = snapshot::page_key(Stream::Registry, page);
+                let bytes = house.ports.store.get(Tree::Pages, &key)?.ok_or_else(damaged)?;
+                text.extend(decode_text(&bytes).ok_or_else(damaged)?);
+            }
+            Ok(text)
+        })
+        .await
     }
 
     /// Totals of an issuance run so far.

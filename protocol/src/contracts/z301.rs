@@ -1,10 +1,10 @@
-//! 01.Z301 轨道交通出行距离字典: versioned distances between stations. `ETag` and `If-None-Match`
-//! spare a download of what is known.
+//! 01.Z301 轨道交通出行距离字典: versioned distances between stations: a pair, a page, or all.
+//! `ETag` and `If-None-Match` spare a download of what is known.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Label, Metres};
+use crate::{Day, Label, Metres};
 
 /// One pair, or a page of all.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
@@ -23,16 +23,29 @@ pub struct DistancesRequest {
     /// Pairs of a page, at most 200.
     #[serde(default)]
     pub limit: Option<u16>,
+    /// Whether all pairs are wanted at once, as text in `csv`. Ask for it compressed
+    /// (`Accept-Encoding: gzip`).
+    #[serde(default)]
+    pub all: Option<bool>,
+    /// The day of behaviour that the dictionary is wanted for; today where it is absent.
+    #[serde(default)]
+    pub day: Option<Day>,
 }
 
 /// Distances. They hold both ways.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Distances {
-    /// Version of the dictionary.
+    /// Version of the dictionary: a digest of its content.
+    #[schema(max_length = 16)]
     pub version: String,
-    /// The pairs, in order.
+    /// First day of behaviour that it measures.
+    pub effective: Day,
+    /// The pairs, in order; none where all are told in `csv`.
     pub pairs: Vec<Distance>,
+    /// All pairs as CSV with the columns `station_a,station_b,metres`, where `all` was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csv: Option<String>,
     /// Where the next page begins; absent on the last one.
     pub cursor: Option<String>,
 }

@@ -2,6 +2,7 @@
 
 mod bills;
 mod citizens;
+mod dictionaries;
 mod hostile;
 mod ladder;
 mod scopes;
@@ -16,7 +17,6 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use carbon_actors::house::{Limits, Ports};
-use carbon_actors::methodology::Dictionary;
 use carbon_actors::platform::{Platform, Wires};
 use carbon_actors::ports::Store;
 use carbon_actors::twins::{
@@ -35,6 +35,7 @@ use crate::tickets::{AuthTicket, Tickets};
 
 const OPERATOR: &str = "the-operators-key";
 const BODY_BYTES: usize = 64 * 1024;
+const DISTANCES: &str = "station_a,station_b,metres\nE01,E02,1300\nE01,E03,2900\nE02,E03,1600\n";
 
 /// 2026-11-24 12:00 in Shanghai.
 fn noon() -> Timestamp {
@@ -184,12 +185,12 @@ impl Door {
         let started = Platform::start(ports, limits(), policy(), Wires::InProcess).await;
         let (platform, followers) = started.unwrap();
         let auths = Arc::new(Tickets::new(100, Duration::from_secs(60)));
-        let dictionary = "station_a,station_b,metres\nE01,E02,1300\nE01,E03,2900\nE02,E03,1600\n";
         let state = HttpState::new(Fittings {
             platform: platform.clone(),
             config: Config {
                 public_url: "https://carbon.example".into(),
                 body_bytes: BODY_BYTES,
+                dictionary_bytes: 4 * BODY_BYTES,
                 body_seconds: 5,
                 window_seconds: 300,
                 nonces_per_app: 100_000,
@@ -202,7 +203,6 @@ impl Door {
             entries: Arc::new(Tickets::new(100, Duration::from_secs(300))),
             auths: auths.clone(),
             outbound: Outbound::new(Duration::from_secs(2)).unwrap(),
-            dictionary: Arc::new(Dictionary::parse(dictionary).unwrap()),
         });
         let router = super::router(state.clone());
         (Self { router, state, platform, clock, identity, partners, auths }, followers)
@@ -238,6 +238,7 @@ impl Door {
                 "grid_g_per_kwh": "420", "max_metres_per_day": 1_000_000})),
         ]});
         self.operate("POST", "/admin/v1/methodologies", methodologies).await.data();
+        self.import("source=a%20test&effective=2024-01-01", DISTANCES).await.data();
         for (scene, methodology, apps) in [
             ("rail", "M-RAIL", vec!["metro"]),
             ("car", "M-CAR", vec!["metro", "bus"]),
@@ -269,6 +270,18 @@ impl Door {
             .header("authorization", format!("Bearer {OPERATOR}"))
             .header("content-type", "application/json")
             .body(Body::from(body.to_string()))
+            .unwrap();
+        self.ask(request).await
+    }
+
+    /// Imports a distance dictionary.
+    async fn import(&self, query: &str, csv: &str) -> Answered {
+        let request = Request::builder()
+            .method("POST")
+            .uri(format!("/admin/v1/dictionaries?{query}"))
+            .header("authorization", format!("Bearer {OPERATOR}"))
+            .header("content-type", "text/csv")
+            .body(Body::from(csv.to_owned()))
             .unwrap();
         self.ask(request).await
     }

@@ -14,14 +14,14 @@ use carbon_protocol::{AppNo, Reason, Rejection, SceneNo, TextNo, Timestamp};
 use super::Registry;
 use crate::machines::Decision;
 
-type Decided = Result<Decision<Registry>, Rejection>;
+pub(super) type Decided = Result<Decision<Registry>, Rejection>;
 
-fn done(event: Option<RegistryEvent>) -> Decided {
+pub(super) fn done(event: Option<RegistryEvent>) -> Decided {
     let reply = RegistryReply::Done { replay: event.is_none() };
     Ok(Decision { events: event.into_iter().collect(), reply })
 }
 
-fn refused(reason: Reason, field: &str) -> Decided {
+pub(super) fn refused(reason: Reason, field: &str) -> Decided {
     Err(Rejection::of_field(reason, field))
 }
 
@@ -193,6 +193,7 @@ impl Registry {
                     methodologies.insert(key, Arc::new(one.clone()));
                 }
             }
+            RegistryEvent::DictionaryImported(import) => self.keep_dictionary(at, import),
             RegistryEvent::Suspended { app, suspended } => {
                 self.change(*app, |app| app.suspended = *suspended);
             }

@@ -2,6 +2,7 @@
 //! a clone: its collections are shared, so that cloning it is cheap.
 
 mod declaring;
+mod dictionaries;
 mod looking;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,10 @@ use carbon_protocol::{
 use serde::{Deserialize, Serialize};
 
 use crate::invariants::Violation;
+use crate::machines::pages::FreshPages;
 use crate::machines::{Decision, Facts, Machine, encoding};
+
+pub use dictionaries::{KeptDictionary, decode_page};
 
 /// The format of an encoded registry.
 const SNAPSHOT_FORMAT: u8 = 1;
@@ -42,6 +46,10 @@ pub struct Registry {
     /// Policies in the order they were adopted; versions only grow.
     policies: Arc<Vec<Arc<Policy>>>,
     methodologies: Arc<BTreeMap<(MethodologyId, Day), Arc<Methodology>>>,
+    /// Distance dictionaries in the order of their import; their texts are pages.
+    dictionaries: Arc<Vec<Arc<KeptDictionary>>>,
+    #[serde(skip)]
+    fresh: FreshPages,
     /// An event did not fit: numbers would no longer be what the journal says.
     torn: bool,
 }
@@ -67,6 +75,7 @@ impl Machine for Registry {
             RegistryCommand::PublishAgreement(agreement) => self.publish_agreement(agreement),
             RegistryCommand::AdoptPolicy(policy) => self.adopt_policy(policy),
             RegistryCommand::AdoptMethodologies(all) => self.adopt_methodologies(all),
+            RegistryCommand::ImportDictionary(import) => self.import_dictionary(import),
             RegistryCommand::Suspend { app, suspended } => self.suspend(*app, *suspended),
             RegistryCommand::IssueToken { app } => self.issue_token(facts.now, *app),
         }
@@ -94,5 +103,9 @@ impl Machine for Registry {
     fn restore(stream: Stream, snapshot: &[u8], _pages: &[(u64, Vec<u8>)]) -> Option<Self> {
         let own = stream == Stream::Registry;
         own.then(|| encoding::decode(SNAPSHOT_FORMAT, snapshot)).flatten()
+    }
+
+    fn take_pages(&mut self) -> Vec<(u64, Vec<u8>)> {
+        self.fresh.take()
     }
 }
