@@ -6,6 +6,7 @@ pub mod behaviour;
 pub mod claims;
 pub mod contracts;
 pub mod courier;
+pub mod credit_code;
 pub mod entry;
 pub mod envelope;
 pub mod ids;
@@ -22,6 +23,7 @@ pub mod sm2;
 pub mod time;
 pub mod units;
 
+pub use credit_code::CreditCode;
 pub use ids::*;
 pub use rejection::{Reason, Rejection};
 pub use time::{Day, Month, Timestamp};

@@ -7,9 +7,7 @@ use utoipa::ToSchema;
 use crate::methodology::Methodology;
 use crate::policy::Policy;
 use crate::signature::digest8;
-use crate::{
-    AgreementId, AppId, AppNo, Day, MethodologyId, PartnerId, SceneCode, SceneNo, TextNo, Timestamp,
-};
+use crate::{AgreementId, AppId, AppNo, CreditCode, Day, Did, MethodologyId, PartnerId, SceneCode, SceneNo, TextNo, Timestamp};
 
 /// What an application is: it submits reductions, or it redeems points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -28,6 +26,10 @@ pub struct Partner {
     pub id: PartnerId,
     /// Its name.
     pub name: String,
+    /// Its unified social credit code, where it is registered as a legal person.
+    pub credit_code: Option<CreditCode>,
+    /// Its DID as a legal person, by 3.2.
+    pub did: Option<Did>,
 }
 
 /// An application. Its secrets are sealed under the platform's key: the journal never holds them

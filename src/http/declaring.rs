@@ -58,9 +58,15 @@ pub async fn partners(
     State(state): State<HttpState>,
     call: Operated<PartnerRequest>,
 ) -> Answer<Declared> {
-    let PartnerRequest { id, name } = call.body;
+    let PartnerRequest { id, name, credit_code } = call.body;
     texts(&[("name", &name, 64)])?;
-    declare(&state, RegistryCommand::RegisterPartner(Partner { id, name })).await
+    // One credit code has one DID, whenever it is asked for: the same declaration stays the same.
+    let did = match &credit_code {
+        Some(code) => Some(state.platform.identity().register_legal(name.clone(), code.clone()).await?),
+        None => None,
+    };
+    let partner = Partner { id, name, credit_code, did };
+    declare(&state, RegistryCommand::RegisterPartner(partner)).await
 }
 
 /// Registers an application; its keys are shown this once.

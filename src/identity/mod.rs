@@ -6,11 +6,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use carbon_actors::ports::{Failure, Identity, Person};
 use carbon_protocol::contracts::identity::{
-    PARENT, Parent, ParentPerson, ParentRequest, REGISTER, REGISTER_SUB, RegisterRequest,
-    Registered, SMS_CODE, Sent, SmsCodeRequest, SubDid, SubDidRequest,
+    AppSignRequest, DidSignature, H5, H5_RESULT, H5Result, H5ResultRequest, LegalH5Request,
+    LegalRegistered, LegalRequest, OPEN_LEGAL_H5, OPEN_SIGNING_H5, PARENT, Parent, ParentPerson,
+    ParentRequest, PersonSignRequest, PersonSigned, REGISTER, REGISTER_LEGAL, REGISTER_SUB,
+    RegisterRequest, Registered, SIGN_AS_APP, SIGN_AS_PERSON, SMS_CODE, Sent, SigningH5Request,
+    SmsCodeRequest, SubDid, SubDidRequest,
 };
 use carbon_protocol::seal::{DataKey, SealedField};
-use carbon_protocol::{Ccid, Did};
+use carbon_protocol::{Ccid, CreditCode, Did};
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -116,6 +119,62 @@ impl Saas {
     }
 }
 
+/// What the platform may ask beside its own journeys: signatures, and H5 pages with
+/// pre-filled data.
+impl SaasIdentity {
+    /// 3.3: a person's signature; none where the SMS code is wrong. The code goes to the phone that
+    /// is registered with the DID (see [`Identity::send_code`]).
+    pub async fn sign_as_person(
+        &self,
+        did: Did,
+        sms_code: String,
+        content: String,
+    ) -> Result<Option<DidSignature>, Failure> {
+        let request = PersonSignRequest { did, sms_code, content };
+        let signed: PersonSigned = self.0.ask(SIGN_AS_PERSON, &request).await?;
+        Ok(signed.signature)
+    }
+
+    /// 4.4.1: the platform's own signature.
+    pub async fn sign_as_application(&self, content: String) -> Result<DidSignature, Failure> {
+        self.0.ask(SIGN_AS_APP, &AppSignRequest { content }).await
+    }
+
+    /// 4.4.3: an H5 in which a legal person's agent registers its DID.
+    pub async fn open_legal_h5(
+        &self,
+        name: String,
+        credit_code: CreditCode,
+        agent: Person,
+        return_url: String,
+    ) -> Result<H5, Failure> {
+        let request = LegalH5Request {
+            name,
+            credit_code,
+            agent_name: self.0.seal("agentName", &agent.name),
+            agent_id_no: self.0.seal("agentIdNo", &agent.id_no),
+            agent_phone: agent.phone.map(|phone| self.0.seal("agentPhone", &phone)),
+            return_url,
+        };
+        self.0.ask(OPEN_LEGAL_H5, &request).await
+    }
+
+    /// 4.4.4: an H5 in which a citizen signs under a pseudonym.
+    pub async fn open_signing_h5(
+        &self,
+        ccid: Ccid,
+        content: String,
+        return_url: String,
+    ) -> Result<H5, Failure> {
+        self.0.ask(OPEN_SIGNING_H5, &SigningH5Request { ccid, content, return_url }).await
+    }
+
+    /// 4.4.5: what came of an H5.
+    pub async fn h5_result(&self, serial: String) -> Result<H5Result, Failure> {
+        self.0.ask(H5_RESULT, &H5ResultRequest { serial }).await
+    }
+}
+
 impl Identity for SaasIdentity {
     fn send_code(&self, phone: String) -> BoxFuture<'static, Result<(), Failure>> {
         let saas = self.0.clone();
@@ -140,6 +199,19 @@ impl Identity for SaasIdentity {
                 sms_code,
             };
             let registered: Registered = saas.ask(REGISTER, &request).await?;
+            Ok(registered.did)
+        })
+    }
+
+    fn register_legal(
+        &self,
+        name: String,
+        credit_code: CreditCode,
+    ) -> BoxFuture<'static, Result<Did, Failure>> {
+        let saas = self.0.clone();
+        Box::pin(async move {
+            let request = LegalRequest { name, credit_code };
+            let registered: LegalRegistered = saas.ask(REGISTER_LEGAL, &request).await?;
             Ok(registered.did)
         })
     }

@@ -133,3 +133,49 @@ async fn nobody_waits_longer_than_the_configured_time() {
         .is_err()
     );
 }
+
+#[tokio::test]
+async fn signatures_and_pre_filled_pages_are_asked_for_in_the_contracts_words() {
+    let server = Rehearsal::start(KEY).await;
+    let identity = client(&server.url, 2000);
+    let (did, ccid) = (Did::parse("did:sh:1").unwrap(), Ccid::parse("c-1").unwrap());
+    let code = CreditCode::parse("91350100M000100Y43").unwrap();
+    let text = |text: &str| text.to_owned();
+    let signature =
+        DidSignature { verification_method: text("did:sh:1#key-1"), proof_value: text("30") };
+
+    server.answers(&LegalRegistered { did: did.clone() });
+    assert_eq!(identity.register_legal(text("地铁"), code.clone()).await.unwrap(), did);
+    server.answers(&PersonSigned { signature: Some(signature.clone()) });
+    let signed = identity.sign_as_person(did.clone(), text("246810"), text("同意")).await.unwrap();
+    assert_eq!(signed, Some(signature.clone()));
+    server.answers(&PersonSigned { signature: None });
+    let wrong = identity.sign_as_person(did, text("0"), text("同意")).await.unwrap();
+    assert_eq!(wrong, None);
+    server.answers(&signature);
+    assert_eq!(identity.sign_as_application(text("结算")).await.unwrap(), signature);
+    let h5 = H5 { url: text("https://h5.example/1"), serial: text("s-1") };
+    server.answers(&h5);
+    let back = text("https://carbon.example/back");
+    let opened = identity.open_legal_h5(text("地铁"), code, person(), back.clone()).await;
+    assert_eq!(opened.unwrap(), h5);
+    assert_eq!(identity.open_signing_h5(ccid.clone(), text("同意"), back).await.unwrap(), h5);
+    let result = H5Result {
+        status: carbon_protocol::contracts::identity::H5Status::Done,
+        ccid: Some(ccid),
+        did: None,
+        signature: Some(signature),
+    };
+    server.answers(&result);
+    assert_eq!(identity.h5_result(text("s-1")).await.unwrap(), result);
+
+    let calls = server.calls.lock().clone();
+    let paths: Vec<&str> = calls.iter().map(|call| call.0.trim_start_matches("/api/v1/")).collect();
+    assert_eq!(paths, ["3.2", "3.3", "3.3", "4.4.1", "4.4.3", "4.4.4", "4.4.5"]);
+    let legal = String::from_utf8(calls[4].2.clone()).unwrap();
+    assert!(!legal.contains("990101") && !legal.contains("张三") && !legal.contains("1380000"));
+    let legal: LegalH5Request = serde_json::from_str(&legal).unwrap();
+    let key = DataKey::from_hex(DATA_KEY).unwrap();
+    let phone = legal.agent_phone.unwrap().open(&key, "platform", "agentPhone").unwrap();
+    assert_eq!(phone.as_str(), "13800001234");
+}

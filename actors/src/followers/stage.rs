@@ -127,7 +127,8 @@ impl Stage {
 
     /// Registers partner and applications, sets an address, makes a claim.
     pub fn partners(&self) {
-        let partner = Partner { id: PartnerId::parse("p").unwrap(), name: "一".into() };
+        let id = PartnerId::parse("p").unwrap();
+        let partner = Partner { id, name: "一".into(), credit_code: None, did: None };
         self.turn::<Registry>(Stream::Registry, RegistryCommand::RegisterPartner(partner));
         let publish = RegistryCommand::PublishAgreement(Box::new(agreement()));
         self.turn::<Registry>(Stream::Registry, publish);

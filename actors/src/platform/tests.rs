@@ -158,7 +158,12 @@ pub(super) async fn declare(platform: &Platform) {
         formula: Formula::Bus { g_per_ride: "100".parse().unwrap() },
     };
     for command in [
-        RegistryCommand::RegisterPartner(Partner { id: partner, name: "一".into() }),
+        RegistryCommand::RegisterPartner(Partner {
+            id: partner,
+            name: "一".into(),
+            credit_code: None,
+            did: None,
+        }),
         RegistryCommand::PublishAgreement(Box::new(agreement())),
         RegistryCommand::AdoptMethodologies(vec![priced]),
         RegistryCommand::RegisterApp(Box::new(app)),

@@ -8,7 +8,7 @@ use carbon_protocol::courier::PushKind;
 use carbon_protocol::entry::Entry;
 use carbon_protocol::registry::App;
 use carbon_protocol::seal::SealedPerson;
-use carbon_protocol::{AccountId, Ccid, Did, PartnerUid, Timestamp};
+use carbon_protocol::{AccountId, Ccid, CreditCode, Did, PartnerUid, Timestamp};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
@@ -346,6 +346,13 @@ pub trait Identity: Send + Sync + 'static {
         person: Person,
         sms_code: String,
     ) -> BoxFuture<'static, Result<Option<Did>, Failure>>;
+
+    /// 3.2: registers (or finds) a legal person's DID.
+    fn register_legal(
+        &self,
+        name: String,
+        credit_code: CreditCode,
+    ) -> BoxFuture<'static, Result<Did, Failure>>;
 
     /// 4.4.6: the CCID of (person, application); idempotent.
     fn register_sub_did(

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::methodology::Methodology;
 use crate::registry::{AgreementScope, AppRole, DictionaryHead, SceneKind};
 use crate::{
-    AgreementId, AppId, Day, Grams, MethodologyId, PartnerId, Points, RunNo, SceneCode, Serial,
+    AgreementId, AppId, CreditCode, Day, Grams, MethodologyId, PartnerId, Points, RunNo, SceneCode, Serial,
     Timestamp,
 };
 
@@ -22,6 +22,10 @@ pub struct PartnerRequest {
     /// Its name.
     #[schema(min_length = 1, max_length = 64)]
     pub name: String,
+    /// Its unified social credit code: with it the partner's DID as a legal person is registered on
+    /// the identity chain (3.2), under this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credit_code: Option<CreditCode>,
 }
 
 /// Registers an application.

@@ -17,6 +17,7 @@ use super::wire::{self, Incoming};
 pub const PROFILE: Profile = Profile {
     partner: "sandbox-bank",
     partner_name: "沙箱银行",
+    credit_code: "91310000MA0CAR8073",
     app: "mall-app",
     name: "沙箱银行积分商城",
     role: AppRole::Mall,

@@ -47,6 +47,8 @@ pub struct Profile {
     pub partner: &'static str,
     /// Its name.
     pub partner_name: &'static str,
+    /// Its unified social credit code.
+    pub credit_code: &'static str,
     /// The application's id, which is its code on the identity chain, too.
     pub app: &'static str,
     /// The application's name as citizens know it.

@@ -8,7 +8,9 @@ use carbon_protocol::contracts::admin::{
 use carbon_protocol::contracts::z601::{AddressRequest, Addresses, SetAddress};
 use carbon_protocol::courier::PushKind;
 use carbon_protocol::registry::{AgreementScope, AppRole, SceneKind};
-use carbon_protocol::{AgreementId, AppId, Day, MethodologyId, PartnerId, Reason, SceneCode};
+use carbon_protocol::{
+    AgreementId, AppId, CreditCode, Day, MethodologyId, PartnerId, Reason, SceneCode,
+};
 use serde::Serialize;
 use serde_json::Value;
 use url::Url;
@@ -48,7 +50,9 @@ impl Sandbox {
 async fn declare(partner: &Partner, operator: &Operator) -> anyhow::Result<()> {
     let profile = partner.profile();
     let id = PartnerId::parse(profile.partner)?;
-    post(operator, "partners", &PartnerRequest { id, name: profile.partner_name.into() }).await?;
+    let (name, credit_code) =
+        (profile.partner_name.into(), Some(CreditCode::parse(profile.credit_code)?));
+    post(operator, "partners", &PartnerRequest { id, name, credit_code }).await?;
     post(operator, "applications", &application(partner)?).await?;
     let app = AppId::parse(profile.app)?;
     for (code, name, methodology) in profile.scenes {

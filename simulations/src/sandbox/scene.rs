@@ -10,6 +10,7 @@ pub const PROFILES: [Profile; 6] = [
     Profile {
         partner: "shanghai-metro",
         partner_name: "沙箱地铁运营公司",
+        credit_code: "91310000MA0CAR801G",
         app: "metro-app",
         name: "沙箱地铁",
         role: AppRole::Scene,
@@ -19,6 +20,7 @@ pub const PROFILES: [Profile; 6] = [
     Profile {
         partner: "transport-card",
         partner_name: "沙箱交通卡公司",
+        credit_code: "91310000MA0CAR802K",
         app: "card-app",
         name: "沙箱交通卡",
         role: AppRole::Scene,
@@ -27,6 +29,7 @@ pub const PROFILES: [Profile; 6] = [
     Profile {
         partner: "shanghai-bus",
         partner_name: "沙箱公交集团",
+        credit_code: "91310000MA0CAR803N",
         app: "bus-app",
         name: "沙箱公交",
         role: AppRole::Scene,
@@ -35,6 +38,7 @@ pub const PROFILES: [Profile; 6] = [
     Profile {
         partner: "shared-bike",
         partner_name: "沙箱共享单车公司",
+        credit_code: "91310000MA0CAR804R",
         app: "bike-app",
         name: "沙箱单车",
         role: AppRole::Scene,
@@ -43,6 +47,7 @@ pub const PROFILES: [Profile; 6] = [
     Profile {
         partner: "electric-car",
         partner_name: "沙箱新能源汽车公司",
+        credit_code: "91310000MA0CAR805W",
         app: "car-app",
         name: "沙箱新能源车",
         role: AppRole::Scene,
@@ -52,6 +57,7 @@ pub const PROFILES: [Profile; 6] = [
     Profile {
         partner: "city-grid",
         partner_name: "沙箱电力公司",
+        credit_code: "91310000MA0CAR8060",
         app: "power-app",
         name: "沙箱电力",
         role: AppRole::Scene,

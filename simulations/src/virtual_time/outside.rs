@@ -10,7 +10,7 @@ use carbon_actors::ports::{
 use carbon_actors::twins::ScriptedIdentity;
 use carbon_protocol::courier::PushKind;
 use carbon_protocol::registry::App;
-use carbon_protocol::{Ccid, Did, PartnerUid};
+use carbon_protocol::{Ccid, CreditCode, Did, PartnerUid};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -165,6 +165,14 @@ impl Identity for Outside {
         sms_code: String,
     ) -> BoxFuture<'static, Result<Option<Did>, Failure>> {
         self.identity.register_did(person, sms_code)
+    }
+
+    fn register_legal(
+        &self,
+        name: String,
+        credit_code: CreditCode,
+    ) -> BoxFuture<'static, Result<Did, Failure>> {
+        self.identity.register_legal(name, credit_code)
     }
 
     fn register_sub_did(

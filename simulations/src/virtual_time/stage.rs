@@ -159,7 +159,8 @@ impl Stage {
             SCENE_APPS.map(|app| (app, AppRole::Scene)).into_iter().chain([(MALL, AppRole::Mall)])
         {
             let (id, name) = (format!("app-{app}"), format!("partner-{app}"));
-            let owner = Partner { id: partner(&name)?, name: name.clone() };
+            let owner =
+                Partner { id: partner(&name)?, name: name.clone(), credit_code: None, did: None };
             declarations.push(RegistryCommand::RegisterPartner(owner));
             declarations.push(RegistryCommand::RegisterApp(Box::new(App {
                 no: AppNo(0),

@@ -272,7 +272,8 @@ async fn publish(platform: &Platform, agreement: Agreement) {
 }
 
 async fn declare(platform: &Platform, vault: &MemoryVault) -> (AppNo, AppNo, SceneNo, SceneNo) {
-    let partner = Partner { id: PartnerId::parse("partner").unwrap(), name: "合作方".into() };
+    let id = PartnerId::parse("partner").unwrap();
+    let partner = Partner { id, name: "合作方".into(), credit_code: None, did: None };
     platform.register(RegistryCommand::RegisterPartner(partner)).await.unwrap();
     let methodologies = include_str!("../../../config/methodologies.toml");
     let methodologies: toml::Table = toml::from_str(methodologies).unwrap();

@@ -46,7 +46,8 @@ fn day(text: &str) -> Day {
 }
 
 fn partner(id: &str, name: &str) -> Partner {
-    Partner { id: PartnerId::parse(id).unwrap(), name: name.into() }
+    let id = PartnerId::parse(id).unwrap();
+    Partner { id, name: name.into(), credit_code: None, did: None }
 }
 
 fn scene(code: &str, apps: &[u16]) -> Scene {

@@ -1,25 +1,24 @@
-//! What the identity service knows: persons with their DIDs, sub-DIDs, SMS codes, H5 businesses.
+//! What the identity service knows: natural and legal persons with their DIDs, sub-DIDs, SMS codes.
 //! No I/O; time comes in as an argument.
 
 use std::collections::HashMap;
 
-use carbon_protocol::contracts::identity::{H5Result, H5Status};
+use carbon_protocol::contracts::identity::{CONTENT_MAX, DidSignature};
 use carbon_protocol::signature::{self, MacType};
-use carbon_protocol::{Ccid, Did, Reason, Rejection, Timestamp};
+use carbon_protocol::{Ccid, CreditCode, Did, Reason, Rejection, Timestamp};
 use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::document::Identifier;
+use super::document::{Identifier, Subject};
+use super::h5::Business;
 
 /// How long an SMS code holds.
 const CODE_MS: i64 = 5 * 60_000;
 /// Wrong codes that are taken before a code is spent.
 const CODE_TRIES: u8 = 5;
-/// How long a citizen may take for an H5.
-const H5_MS: i64 = 30 * 60_000;
-/// How long 4.4.5 knows of an H5.
-const RESULT_MS: i64 = 3 * 86_400_000;
+/// Longest name of a person, in characters.
+const NAME_MAX: usize = 64;
 /// SMS kept for each phone.
 const INBOX: usize = 10;
 
@@ -49,27 +48,23 @@ struct Known {
     since: Timestamp,
 }
 
+struct Legal {
+    name: String,
+    did: Did,
+    since: Timestamp,
+}
+
+struct Parent {
+    did: Did,
+    chain_code: String,
+    /// Its own time: the person's would be the same under every pseudonym.
+    since: Timestamp,
+}
+
 struct Code {
     code: String,
     until: Timestamp,
     tries: u8,
-}
-
-/// An H5 opened by 4.4.2.
-#[derive(Clone)]
-pub struct Business {
-    /// The application that opened it.
-    pub chain_code: String,
-    /// Who it is about; the phone may be missing, and is asked for then.
-    pub person: Person,
-    /// The phone that the application gave.
-    pub given_phone: Option<String>,
-    /// Where the browser goes afterwards.
-    pub return_url: String,
-    /// When it was opened.
-    pub opened: Timestamp,
-    /// What came of it.
-    pub result: Option<(Did, Ccid)>,
 }
 
 /// Everything the service knows; in memory, as a sandbox may.
@@ -77,10 +72,12 @@ pub struct Book {
     secret: Vec<u8>,
     known: HashMap<String, Known>,
     by_did: HashMap<Did, String>,
-    parents: HashMap<Ccid, (Did, String)>,
+    legal: HashMap<CreditCode, Legal>,
+    by_legal_did: HashMap<Did, CreditCode>,
+    parents: HashMap<Ccid, Parent>,
     codes: HashMap<String, Code>,
     inbox: HashMap<String, Vec<Sms>>,
-    businesses: HashMap<String, Business>,
+    pub(super) businesses: HashMap<String, Business>,
 }
 
 impl Book {
@@ -90,6 +87,8 @@ impl Book {
             secret: secret.to_vec(),
             known: HashMap::new(),
             by_did: HashMap::new(),
+            legal: HashMap::new(),
+            by_legal_did: HashMap::new(),
             parents: HashMap::new(),
             codes: HashMap::new(),
             inbox: HashMap::new(),
@@ -123,7 +122,12 @@ impl Book {
     }
 
     /// Spends a code, or counts a wrong one.
-    fn check_code(&mut self, phone: &str, code: &str, now: Timestamp) -> Result<(), Rejection> {
+    pub(super) fn check_code(
+        &mut self,
+        phone: &str,
+        code: &str,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
         let wrong = Rejection::of_field(Reason::Forbidden, "smsCode").with("the code is wrong");
         let Some(sent) = self.codes.get_mut(phone) else { return Err(wrong) };
         if sent.until < now || sent.tries == 0 {
@@ -146,10 +150,7 @@ impl Book {
         now: Timestamp,
     ) -> Result<Did, Rejection> {
         person.id_no = normal(&person.id_no)?;
-        person.name = person.name.trim().to_owned();
-        if person.name.is_empty() || person.name.chars().count() > 64 {
-            return Err(Rejection::of_field(Reason::OutOfRange, "name"));
-        }
+        person.name = named(&person.name, "name")?;
         let phone = person.phone.clone().unwrap_or_default();
         self.check_code(&phone, code, now)?;
         if let Some(known) = self.known.get_mut(&person.id_no) {
@@ -160,102 +161,127 @@ impl Book {
             known.person.phone = person.phone;
             return Ok(known.did.clone());
         }
-        let identifier = Identifier::derive(&self.secret, &person.id_no)
-            .map_err(|_| Rejection::new(Reason::Internal))?;
-        let did = identifier.did;
+        let did = self.drawn(Subject::Natural, &person.id_no)?;
         self.by_did.insert(did.clone(), person.id_no.clone());
         let known = Known { person: person.clone(), did: did.clone(), since: now };
         self.known.insert(person.id_no, known);
         Ok(did)
     }
 
-    /// The document of a DID, written when it is asked for: kept, it would be most of the memory.
-    pub fn document(&self, did: &Did) -> Option<Value> {
-        let known = self.known.get(self.by_did.get(did)?)?;
-        Some(Identifier::derive(&self.secret, &known.person.id_no).ok()?.document(known.since))
+    /// Registers a legal person, or finds the one that is known already.
+    pub fn register_legal(
+        &mut self,
+        name: &str,
+        code: &CreditCode,
+        now: Timestamp,
+    ) -> Result<Did, Rejection> {
+        let name = named(name, "name")?;
+        if let Some(known) = self.legal.get(code) {
+            return match known.name == name {
+                true => Ok(known.did.clone()),
+                false => Err(Rejection::of_field(Reason::Forbidden, "name")),
+            };
+        }
+        let did = self.drawn(Subject::Legal, code.as_str())?;
+        self.by_legal_did.insert(did.clone(), code.clone());
+        self.legal.insert(code.clone(), Legal { name, did: did.clone(), since: now });
+        Ok(did)
+    }
+
+    fn drawn(&self, subject: Subject, name: &str) -> Result<Did, Rejection> {
+        let identifier = Identifier::derive(&self.secret, subject, name).ok();
+        let did = identifier.and_then(|identifier| Did::parse(&identifier.did).ok());
+        did.ok_or(Rejection::new(Reason::Internal))
+    }
+
+    /// Whose DID or pseudonym it is, with its key, and since when.
+    fn identifier(&self, did: &str) -> Option<(Identifier, Timestamp)> {
+        if let Ok(ccid) = Ccid::parse(did)
+            && let Some(parent) = self.parents.get(&ccid)
+        {
+            return Some((Identifier::of_pseudonym(&self.secret, &ccid).ok()?, parent.since));
+        }
+        let did = Did::parse(did).ok()?;
+        let (subject, name, since) = match (self.by_did.get(&did), self.by_legal_did.get(&did)) {
+            (Some(id_no), _) => (Subject::Natural, id_no.as_str(), self.known.get(id_no)?.since),
+            (None, Some(code)) => (Subject::Legal, code.as_str(), self.legal.get(code)?.since),
+            (None, None) => return None,
+        };
+        Some((Identifier::derive(&self.secret, subject, name).ok()?, since))
+    }
+
+    /// The document of a DID or pseudonym, written when it is asked for: kept, it would be most of
+    /// the memory.
+    pub fn document(&self, did: &str) -> Option<Value> {
+        let (identifier, since) = self.identifier(did)?;
+        Some(identifier.document(since))
+    }
+
+    /// A text, signed with the key of a DID or pseudonym.
+    pub fn sign(&self, did: &str, content: &str) -> Result<DidSignature, Rejection> {
+        signable(content)?;
+        let found = self.identifier(did).ok_or(Rejection::of_field(Reason::NotFound, "did"))?;
+        Ok(found.0.sign(content))
+    }
+
+    /// 3.3: a person signs, by the code that was sent to the phone registered with the DID.
+    pub fn sign_as_person(
+        &mut self,
+        did: &Did,
+        code: &str,
+        content: &str,
+        now: Timestamp,
+    ) -> Result<DidSignature, Rejection> {
+        signable(content)?;
+        let unknown = || Rejection::of_field(Reason::NotFound, "did");
+        let known = self.by_did.get(did).and_then(|id_no| self.known.get(id_no));
+        let phone = known.ok_or_else(unknown)?.person.phone.clone().unwrap_or_default();
+        self.check_code(&phone, code, now)?;
+        self.sign(did.as_str(), content)
     }
 
     /// The CCID of (person, application): the same whenever it is asked for.
-    pub fn sub_did(&mut self, did: &Did, chain_code: &str) -> Result<Ccid, Rejection> {
+    pub fn sub_did(
+        &mut self,
+        did: &Did,
+        chain_code: &str,
+        now: Timestamp,
+    ) -> Result<Ccid, Rejection> {
         if !self.by_did.contains_key(did) {
             return Err(Rejection::of_field(Reason::NotFound, "did"));
         }
         let ccid = pseudonym(&self.secret, did, chain_code)?;
-        self.parents.insert(ccid.clone(), (did.clone(), chain_code.to_owned()));
+        self.parents.entry(ccid.clone()).or_insert_with(|| Parent {
+            did: did.clone(),
+            chain_code: chain_code.to_owned(),
+            since: now,
+        });
         Ok(ccid)
     }
 
     /// The person behind a CCID of an application.
     pub fn parent(&self, ccid: &Ccid, chain_code: &str) -> Option<(Did, Person)> {
-        let (did, owner) = self.parents.get(ccid)?;
-        let known = self.known.get(self.by_did.get(did)?)?;
-        (owner == chain_code).then(|| (did.clone(), known.person.clone()))
+        let parent = self.parents.get(ccid)?;
+        let known = self.known.get(self.by_did.get(&parent.did)?)?;
+        let own = parent.chain_code == chain_code;
+        own.then(|| (parent.did.clone(), known.person.clone()))
     }
+}
 
-    /// Keeps an H5; its business serial.
-    pub fn open(&mut self, business: Business) -> String {
-        let serial = uuid::Uuid::new_v4().simple().to_string();
-        let now = business.opened;
-        if self.businesses.len() > 100_000 {
-            self.businesses.retain(|_, kept| kept.opened.plus_ms(RESULT_MS) > now);
-        }
-        self.businesses.insert(serial.clone(), business);
-        serial
+/// A name, without blanks around it.
+pub(super) fn named(name: &str, field: &str) -> Result<String, Rejection> {
+    let name = name.trim();
+    match (1..=NAME_MAX).contains(&name.chars().count()) {
+        true => Ok(name.to_owned()),
+        false => Err(Rejection::of_field(Reason::OutOfRange, field)),
     }
+}
 
-    /// An H5 that can still be gone through.
-    pub fn business(&self, serial: &str, now: Timestamp) -> Result<&Business, Rejection> {
-        let business = self.businesses.get(serial).ok_or(Rejection::new(Reason::BadLink))?;
-        let late = business.result.is_none() && business.opened.plus_ms(H5_MS) < now;
-        if late { Err(Reason::BadLink.into()) } else { Ok(business) }
-    }
-
-    /// The citizen has typed the phone, where it was missing, and a code goes there. A phone that
-    /// the application gave cannot be replaced.
-    pub fn fill(
-        &mut self,
-        serial: &str,
-        phone: Option<String>,
-        now: Timestamp,
-    ) -> Result<(), Rejection> {
-        self.business(serial, now)?;
-        let Some(business) = self.businesses.get_mut(serial) else {
-            return Err(Reason::BadLink.into());
-        };
-        let known = business.given_phone.clone();
-        business.person.phone = known.or(phone.map(|typed| typed.trim().to_owned()));
-        let phone = business.person.phone.clone().unwrap_or_default();
-        self.send_code(&phone, now)
-    }
-
-    /// The citizen has typed the code: DID and CCID are registered.
-    pub fn finish(&mut self, serial: &str, code: &str, now: Timestamp) -> Result<(), Rejection> {
-        let business = self.business(serial, now)?.clone();
-        if business.result.is_some() {
-            return Ok(());
-        }
-        let did = self.register(business.person, code, now)?;
-        let ccid = self.sub_did(&did, &business.chain_code)?;
-        if let Some(kept) = self.businesses.get_mut(serial) {
-            kept.result = Some((did, ccid));
-        }
-        Ok(())
-    }
-
-    /// 4.4.5: how an H5 stands; told to the application that opened it.
-    pub fn ask(&self, serial: &str, caller: &str, now: Timestamp) -> Result<H5Result, Rejection> {
-        let unknown = Rejection::of_field(Reason::NotFound, "serial");
-        let Some(business) = self.businesses.get(serial) else { return Err(unknown) };
-        let forgotten = business.opened.plus_ms(RESULT_MS) < now;
-        if forgotten || business.chain_code != caller {
-            return Err(unknown);
-        }
-        let late = business.opened.plus_ms(H5_MS) < now;
-        Ok(match &business.result {
-            Some((_, ccid)) => H5Result { status: H5Status::Done, ccid: Some(ccid.clone()) },
-            None if late => H5Result { status: H5Status::Expired, ccid: None },
-            None => H5Result { status: H5Status::Pending, ccid: None },
-        })
+/// Refuses what is too long to be read before it is signed.
+pub(super) fn signable(content: &str) -> Result<(), Rejection> {
+    match (1..=CONTENT_MAX).contains(&content.chars().count()) {
+        true => Ok(()),
+        false => Err(Rejection::of_field(Reason::OutOfRange, "content")),
     }
 }
 
@@ -269,7 +295,7 @@ pub fn pseudonym(secret: &[u8], did: &Did, chain_code: &str) -> Result<Ccid, Rej
 }
 
 /// An ID number as it is compared: 18 characters, the letter in upper case.
-fn normal(id_no: &str) -> Result<String, Rejection> {
+pub(super) fn normal(id_no: &str) -> Result<String, Rejection> {
     let id_no = id_no.trim().to_ascii_uppercase();
     let (digits, last) = id_no.split_at_checked(17).unwrap_or_default();
     let shaped = digits.bytes().all(|byte| byte.is_ascii_digit())
@@ -280,6 +306,7 @@ fn normal(id_no: &str) -> Result<String, Rejection> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sandbox::identity::document::{proves, signed};
 
     const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
@@ -303,9 +330,9 @@ mod tests {
         let mut book = Book::new(b"secret");
         let did = registered(&mut book, NOW).unwrap();
         assert_eq!(registered(&mut book, NOW.plus_seconds(9)).unwrap(), did);
-        let metro = book.sub_did(&did, "metro").unwrap();
-        assert_eq!(book.sub_did(&did, "metro").unwrap(), metro);
-        assert_ne!(book.sub_did(&did, "mall").unwrap(), metro);
+        let metro = book.sub_did(&did, "metro", NOW).unwrap();
+        assert_eq!(book.sub_did(&did, "metro", NOW).unwrap(), metro);
+        assert_ne!(book.sub_did(&did, "mall", NOW).unwrap(), metro);
         assert!(!metro.as_str().contains(did.as_str().rsplit(':').next().unwrap()));
         let (parent, known) = book.parent(&metro, "metro").unwrap();
         assert_eq!((parent, known.id_no.as_str()), (did, "99010119900101001X"));
@@ -348,45 +375,39 @@ mod tests {
         assert_eq!(refused.field.as_deref(), Some("name"));
     }
 
-    fn opened(book: &mut Book, phone: Option<&str>) -> String {
-        let given_phone = phone.map(str::to_owned);
-        book.open(Business {
-            chain_code: "metro".into(),
-            person: Person { phone: given_phone.clone(), ..person() },
-            given_phone,
-            return_url: "http://127.0.0.1/".into(),
-            opened: NOW,
-            result: None,
-        })
+    #[test]
+    fn a_legal_person_has_one_did_under_one_name() {
+        let mut book = Book::new(b"secret");
+        let code = CreditCode::parse("91350100M000100Y43").unwrap();
+        let did = book.register_legal(" 地铁公司 ", &code, NOW).unwrap();
+        assert_eq!(book.register_legal("地铁公司", &code, NOW.plus_seconds(9)).unwrap(), did);
+        let other = book.register_legal("公交公司", &code, NOW).unwrap_err();
+        assert_eq!(other.field.as_deref(), Some("name"));
+        assert!(book.register_legal("", &code, NOW).is_err());
+        let document = book.document(did.as_str()).unwrap();
+        assert!(did.as_str().starts_with("did:shlp:") && proves(&document));
+        assert_eq!(document["created"], NOW.to_string());
+        let signature = book.sign(did.as_str(), "合同").unwrap();
+        assert!(signed(&document, &signature, "合同"));
+        assert!(book.document("did:shlp:1").is_none() && book.sign("did:shlp:1", "x").is_err());
     }
 
     #[test]
-    fn an_h5_asks_for_a_missing_phone_and_ends_with_the_applications_ccid() {
+    fn a_person_signs_by_the_code_sent_to_its_own_phone() {
         let mut book = Book::new(b"secret");
-        let serial = opened(&mut book, None);
-        assert!(book.fill(&serial, None, NOW).is_err(), "no phone to send a code to");
-        book.fill(&serial, Some(" 19900000001".into()), NOW).unwrap();
+        let did = registered(&mut book, NOW).unwrap();
+        let sign = |book: &mut Book, code: &str, content: &str| {
+            book.sign_as_person(&did, code, content, NOW).map_err(|no| no.field.unwrap_or_default())
+        };
+        assert_eq!(sign(&mut book, "000000", "同意").unwrap_err(), "smsCode");
+        book.send_code("19900000001", NOW).unwrap();
         let code = book.inbox("19900000001")[0].code.clone();
-        assert!(book.finish(&serial, "no", NOW).is_err());
-        assert_eq!(book.ask(&serial, "metro", NOW).unwrap().status, H5Status::Pending);
-        book.finish(&serial, &code, NOW).unwrap();
-        book.finish(&serial, "again", NOW).unwrap();
-        let asked = book.ask(&serial, "metro", NOW).unwrap();
-        assert_eq!(asked.status, H5Status::Done);
-        assert!(book.parent(&asked.ccid.unwrap(), "metro").is_some());
-        assert!(book.ask(&serial, "bus", NOW).is_err());
-        assert!(book.ask(&serial, "metro", NOW.plus_ms(RESULT_MS + 1)).is_err());
-    }
-
-    #[test]
-    fn a_given_phone_is_kept_and_an_old_h5_expires() {
-        let mut book = Book::new(b"secret");
-        let serial = opened(&mut book, Some("19900000002"));
-        book.fill(&serial, Some("19900000009".into()), NOW).unwrap();
-        assert!(book.inbox("19900000009").is_empty());
-        assert_eq!(book.inbox("19900000002").len(), 1);
-        let late = NOW.plus_ms(H5_MS + 1);
-        assert!(book.fill(&serial, None, late).is_err());
-        assert_eq!(book.ask(&serial, "metro", late).unwrap().status, H5Status::Expired);
+        let long = "长".repeat(CONTENT_MAX + 1);
+        assert_eq!(sign(&mut book, &code, &long).unwrap_err(), "content");
+        let signature = sign(&mut book, &code, "同意").unwrap();
+        assert!(signed(&book.document(did.as_str()).unwrap(), &signature, "同意"));
+        assert_eq!(sign(&mut book, &code, "同意").unwrap_err(), "smsCode", "spent");
+        let stranger = Did::parse("did:shid:1").unwrap();
+        assert!(book.sign_as_person(&stranger, &code, "同意", NOW).is_err());
     }
 }

@@ -1,8 +1,9 @@
-//! The identity SaaS (数字身份): DIDs and sub-DIDs over signed calls (3.1, 4.4.2, 4.4.5, 4.4.6,
-//! 4.4.7), an H5 for citizens, and an inbox where the SMS codes can be read.
+//! The identity SaaS (数字身份): DIDs, sub-DIDs and signatures over signed calls (3.1 to 4.4.7), H5
+//! pages for citizens, and an inbox where the SMS codes can be read.
 
 mod book;
 mod document;
+mod h5;
 mod pages;
 
 use std::collections::BTreeMap;
@@ -15,24 +16,31 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use carbon_protocol::contracts::identity::{
-    H5, H5Request, H5Result, H5ResultRequest, Parent, ParentPerson, ParentRequest, RegisterRequest,
-    Sent, SmsCodeRequest, SubDid, SubDidRequest,
+    AppSignRequest, DidSignature, H5, H5Request, H5Result, H5ResultRequest, LegalH5Request,
+    LegalRegistered, LegalRequest, Parent, ParentPerson, ParentRequest, PersonSignRequest,
+    PersonSigned, RegisterRequest, Sent, SigningH5Request, SmsCodeRequest, SubDid, SubDidRequest,
 };
 use carbon_protocol::seal::SealedField;
 use carbon_protocol::signature;
-use carbon_protocol::{Ccid, Did, Reason, Rejection};
+use carbon_protocol::{Ccid, Did, Reason, Rejection, Timestamp};
 use parking_lot::Mutex;
 use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::book::Sms;
-pub use self::document::proves;
+pub use self::document::{proves, signed};
 
-use self::book::{Book, Business, Person};
-use self::document::Identifier;
+use self::book::{Book, Person, named, signable};
+use self::document::{Identifier, Subject};
+use self::h5::{Business, Matter};
 use super::faults::Faults;
 use super::wire::{self, Incoming, Keys, Nonces};
+
+/// When applications got their DIDs: with the service itself, 2026-01-01 in Shanghai.
+const STARTED: Timestamp = Timestamp(1_767_196_800_000);
+/// Longest address that an H5 returns to.
+const URL_MAX: usize = 512;
 
 /// An application on the chain.
 #[derive(Clone)]
@@ -83,13 +91,29 @@ impl Identity {
 
     /// The DID of an ID number, registered or not.
     pub fn did_of(&self, id_no: &str) -> anyhow::Result<Did> {
-        Ok(Identifier::derive(&self.0.secret, id_no)?.did)
+        let identifier = Identifier::derive(&self.0.secret, Subject::Natural, id_no)?;
+        Ok(Did::parse(&identifier.did)?)
     }
 
     /// The CCID of (person, application), registered or not.
     pub fn ccid_of(&self, did: &Did, chain_code: &str) -> anyhow::Result<Ccid> {
         let ccid = book::pseudonym(&self.0.secret, did, chain_code);
         ccid.map_err(|no| anyhow::anyhow!("no CCID: {no:?}"))
+    }
+
+    /// The DID document of a person, a pseudonym or an application.
+    fn document(&self, did: &str) -> Option<Value> {
+        let known = self.0.book.lock().document(did);
+        known.or_else(|| {
+            let codes = self.0.apps.keys();
+            let mut all = codes.filter_map(|code| self.application(code));
+            // Of a handful: nothing is kept to find them by.
+            all.find(|identifier| identifier.did == did).map(|found| found.document(STARTED))
+        })
+    }
+
+    fn application(&self, code: &str) -> Option<Identifier> {
+        Identifier::derive(&self.0.secret, Subject::Application, code).ok()
     }
 
     fn base(&self) -> &str {
@@ -125,7 +149,12 @@ async fn call(
     match code.as_str() {
         "sms-code" => asked.answer(Asked::send_code),
         "3.1" => asked.answer(Asked::register),
+        "3.2" => asked.answer(Asked::register_legal),
+        "3.3" => asked.answer(Asked::sign_as_person),
+        "4.4.1" => asked.answer(Asked::sign_as_app),
         "4.4.2" => asked.answer(Asked::open),
+        "4.4.3" => asked.answer(Asked::open_legal),
+        "4.4.4" => asked.answer(Asked::open_signing),
         "4.4.5" => asked.answer(Asked::result),
         "4.4.6" => asked.answer(Asked::sub_did),
         "4.4.7" => asked.answer(Asked::parent),
@@ -171,35 +200,91 @@ impl Asked<'_> {
         };
         let mut book = self.identity.0.book.lock();
         match book.register(person, &request.sms_code, wire::now()) {
-            Ok(did) => Ok(WithDocument { document: book.document(&did), did: Some(did) }),
+            Ok(did) => Ok(WithDocument { document: book.document(did.as_str()), did: Some(did) }),
             // A mistyped code is an answer, not a mistake of the platform.
             Err(no) if no.field.as_deref() == Some("smsCode") => Ok(WithDocument::default()),
             Err(no) => Err(no),
         }
     }
 
-    fn open(&self) -> Result<H5, Rejection> {
-        let request: H5Request = self.incoming.read()?;
-        let web = url::Url::parse(&request.return_url)
-            .is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-        if !web {
+    fn register_legal(&self) -> Result<LegalRegistered, Rejection> {
+        self.for_platform()?;
+        let LegalRequest { name, credit_code } = self.incoming.read()?;
+        let mut book = self.identity.0.book.lock();
+        let did = book.register_legal(&name, &credit_code, wire::now())?;
+        Ok(LegalRegistered { did })
+    }
+
+    fn sign_as_person(&self) -> Result<PersonSigned, Rejection> {
+        self.for_platform()?;
+        let PersonSignRequest { did, sms_code, content } = self.incoming.read()?;
+        let mut book = self.identity.0.book.lock();
+        match book.sign_as_person(&did, &sms_code, &content, wire::now()) {
+            Ok(signature) => Ok(PersonSigned { signature: Some(signature) }),
+            // A mistyped code is an answer, not a mistake of the platform.
+            Err(no) if no.field.as_deref() == Some("smsCode") => {
+                Ok(PersonSigned { signature: None })
+            }
+            Err(no) => Err(no),
+        }
+    }
+
+    fn sign_as_app(&self) -> Result<DidSignature, Rejection> {
+        let AppSignRequest { content } = self.incoming.read()?;
+        signable(&content)?;
+        let identifier = self.identity.application(&self.app.keys.app);
+        let identifier = identifier.ok_or(Rejection::new(Reason::Internal))?;
+        Ok(identifier.sign(&content))
+    }
+
+    /// Opens an H5 that returns to an address of the web.
+    fn open_h5(&self, matter: Matter, return_url: String) -> Result<H5, Rejection> {
+        let web =
+            url::Url::parse(&return_url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+        if !web || return_url.len() > URL_MAX {
             return Err(Rejection::of_field(Reason::OutOfRange, "returnUrl"));
         }
-        let phone = request.phone.as_ref().map(|phone| self.opened("phone", phone)).transpose()?;
+        let business = Business::new(&self.app.keys.app, matter, return_url, wire::now());
+        let serial = self.identity.0.book.lock().open(business);
+        Ok(H5 { url: format!("{}/h5/{serial}", self.identity.base()), serial })
+    }
+
+    fn open(&self) -> Result<H5, Rejection> {
+        let request: H5Request = self.incoming.read()?;
         let person = Person {
             name: self.opened("name", &request.name)?,
             id_no: self.opened("idNo", &request.id_no)?,
-            phone: phone.clone(),
+            phone: self.opened_if("phone", request.phone.as_ref())?,
         };
-        let serial = self.identity.0.book.lock().open(Business {
-            chain_code: self.app.keys.app.clone(),
-            person,
-            given_phone: phone,
-            return_url: request.return_url,
-            opened: wire::now(),
-            result: None,
-        });
-        Ok(H5 { url: format!("{}/h5/{serial}", self.identity.base()), serial })
+        self.open_h5(Matter::Natural(person), request.return_url)
+    }
+
+    fn open_legal(&self) -> Result<H5, Rejection> {
+        let request: LegalH5Request = self.incoming.read()?;
+        let agent = Person {
+            name: self.opened("agentName", &request.agent_name)?,
+            id_no: self.opened("agentIdNo", &request.agent_id_no)?,
+            phone: self.opened_if("agentPhone", request.agent_phone.as_ref())?,
+        };
+        let (name, credit_code) = (named(&request.name, "name")?, request.credit_code);
+        self.open_h5(Matter::Legal { name, credit_code, agent }, request.return_url)
+    }
+
+    fn open_signing(&self) -> Result<H5, Rejection> {
+        let SigningH5Request { ccid, content, return_url } = self.incoming.read()?;
+        signable(&content)?;
+        // Another application's pseudonym does not exist for this one.
+        let signer = self.identity.0.book.lock().parent(&ccid, &self.app.keys.app);
+        let (_, person) = signer.ok_or(Rejection::of_field(Reason::NotFound, "ccid"))?;
+        self.open_h5(Matter::Signing { ccid, content, phone: person.phone }, return_url)
+    }
+
+    fn opened_if(
+        &self,
+        field: &str,
+        sealed: Option<&SealedField>,
+    ) -> Result<Option<String>, Rejection> {
+        sealed.map(|sealed| self.opened(field, sealed)).transpose()
     }
 
     fn result(&self) -> Result<H5Result, Rejection> {
@@ -213,7 +298,8 @@ impl Asked<'_> {
         if !self.identity.0.apps.contains_key(&request.chain_code) {
             return Err(Rejection::of_field(Reason::NotFound, "chainCode"));
         }
-        let ccid = self.identity.0.book.lock().sub_did(&request.did, &request.chain_code)?;
+        let ccid =
+            self.identity.0.book.lock().sub_did(&request.did, &request.chain_code, wire::now())?;
         Ok(SubDid { ccid })
     }
 
@@ -241,10 +327,9 @@ pub struct WithDocument {
     pub document: Option<Value>,
 }
 
-/// A DID's document, for whoever has the DID.
+/// The document of a DID or pseudonym, for whoever has it.
 async fn resolve(State(identity): State<Identity>, Path(did): Path<String>) -> Response {
-    let found = Did::parse(&did).ok().and_then(|did| identity.0.book.lock().document(&did));
-    match found {
+    match identity.document(&did) {
         Some(document) => Json(document).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }

@@ -1,4 +1,5 @@
-//! The identity service's pages: the H5 of 4.4.2, in two plain forms, and the inbox of the SMS.
+//! The identity service's pages: the H5 of 4.4.2, 4.4.3 and 4.4.4, in two plain forms, and
+//! the inbox of the SMS.
 
 use axum::extract::{Form, Path, Query, State};
 use axum::http::HeaderMap;
@@ -10,7 +11,8 @@ use carbon_protocol::{Reason, Rejection};
 use serde::Deserialize;
 
 use super::Identity;
-use super::book::Business;
+use super::book::Person;
+use super::h5::{Business, Matter};
 use crate::sandbox::wire::{self, escape, page};
 
 pub fn routes(identity: Identity) -> Router {
@@ -24,24 +26,56 @@ pub fn routes(identity: Identity) -> Router {
 async fn show(State(identity): State<Identity>, Path(serial): Path<String>) -> Response {
     let found = identity.0.book.lock().business(&serial, wire::now()).cloned();
     match found {
-        Ok(business) if business.result.is_some() => leave(&business, &serial),
-        Ok(business) => page(200, "实名认证", &first_form(&business, &serial)),
+        Ok(business) if business.outcome.is_some() => leave(&business, &serial),
+        Ok(business) => page(200, title(&business.matter), &first_form(&business, &serial)),
         Err(no) => refused(&no),
     }
 }
 
+fn title(matter: &Matter) -> &'static str {
+    match matter {
+        Matter::Natural(_) => "实名认证",
+        Matter::Legal { .. } => "法人认证",
+        Matter::Signing { .. } => "数字签名",
+    }
+}
+
 fn first_form(business: &Business, serial: &str) -> String {
-    let person = &business.person;
     let phone = match &business.given_phone {
         Some(phone) => format!("<p>手机号：{}</p>", escape(&masked_phone(phone))),
         None => "<p><label>手机号 <input name=\"phone\" type=\"tel\" required></label></p>".into(),
     };
     format!(
-        "<p>请确认您的实名信息，验证码将发送到您的手机。</p><p>姓名：{}</p><p>身份证号：{}</p>\
-         <form method=\"post\" action=\"/h5/{serial}/code\">{phone}\
+        "{}<form method=\"post\" action=\"/h5/{serial}/code\">{phone}\
          <button type=\"submit\">获取验证码</button></form>",
+        about(&business.matter)
+    )
+}
+
+/// What is to be confirmed.
+fn about(matter: &Matter) -> String {
+    match matter {
+        Matter::Natural(person) => {
+            format!("<p>请确认您的实名信息，验证码将发送到您的手机。</p>{}", masked(person))
+        }
+        Matter::Legal { name, credit_code, agent } => format!(
+            "<p>请确认法人信息，验证码将发送到经办人的手机。</p><p>法人名称：{}</p>\
+             <p>统一社会信用代码：{credit_code}</p>{}",
+            escape(name),
+            masked(agent)
+        ),
+        Matter::Signing { content, .. } => format!(
+            "<p>请阅读以下内容，输入验证码即以您的数字身份签名。</p><blockquote>{}</blockquote>",
+            escape(content)
+        ),
+    }
+}
+
+fn masked(person: &Person) -> String {
+    format!(
+        "<p>姓名：{}</p><p>身份证号：{}</p>",
         escape(&masked_name(&person.name)),
-        escape(&masked_id_no(&person.id_no)),
+        escape(&masked_id_no(&person.id_no))
     )
 }
 
