@@ -14,7 +14,8 @@ const LONG_LISTS: [&str; 1] = ["protocol/src/account.rs"];
 const NEIGHBOURS: [&str; 8] =
     ["http", "pages", "journal", "store", "nats", "identity", "partners", "vault"];
 /// Machines that must not know each other.
-const MACHINES: [&str; 6] = ["account", "intake", "claims", "courier", "registry", "issuance"];
+const MACHINES: [&str; 7] =
+    ["account", "intake", "claims", "courier", "registry", "issuance", "quality"];
 /// Names that say nothing about what is inside.
 const EMPTY_NAMES: [&str; 8] =
     ["util", "utils", "helper", "helpers", "manager", "managers", "common", "misc"];

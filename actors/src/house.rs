@@ -23,6 +23,7 @@ use crate::machines::claims::Claims;
 use crate::machines::courier::Courier;
 use crate::machines::intake::Intake;
 use crate::machines::issuance::Issuance;
+use crate::machines::quality::Quality;
 use crate::machines::registry::Registry;
 use crate::ports::{Bus, Clock, Failure, Identity, Journal, Partners, Store, Subscribers, Vault};
 use crate::refusal::Refusal;
@@ -157,6 +158,7 @@ pub struct House {
     pub(crate) claims: Rooms<Claims>,
     pub(crate) registries: Rooms<Registry>,
     pub(crate) issuances: Rooms<Issuance>,
+    pub(crate) qualities: Rooms<Quality>,
     pub(crate) view: RwLock<Arc<Registry>>,
     /// The policy before any was adopted.
     pub(crate) first_policy: Arc<Policy>,
@@ -232,6 +234,12 @@ impl Housed for Account {
 impl Housed for Intake {
     fn rooms(house: &House) -> &Rooms<Self> {
         &house.intakes
+    }
+}
+
+impl Housed for Quality {
+    fn rooms(house: &House) -> &Rooms<Self> {
+        &house.qualities
     }
 }
 

@@ -9,6 +9,7 @@ use crate::courier::CourierEvent;
 use crate::ids::partition_of;
 use crate::intake::IntakeEvent;
 use crate::issuance::IssuanceEvent;
+use crate::quality::QualityEvent;
 use crate::registry::RegistryEvent;
 use crate::{AccountId, AppNo, Timestamp};
 
@@ -30,6 +31,8 @@ pub enum Stream {
     Courier(AppNo),
     /// One citizen's account.
     Account(AccountId),
+    /// The quality of one application's data.
+    Quality(AppNo),
 }
 
 impl Stream {
@@ -42,6 +45,7 @@ impl Stream {
             Self::Intake(app) => [&[3], &app.0.to_be_bytes()[..]].concat(),
             Self::Courier(app) => [&[4], &app.0.to_be_bytes()[..]].concat(),
             Self::Account(id) => [&[5], &id.0[..]].concat(),
+            Self::Quality(app) => [&[7], &app.0.to_be_bytes()[..]].concat(),
         }
     }
 
@@ -55,6 +59,7 @@ impl Stream {
             (2, 0) => Some(Self::Issuance),
             (3, 2) => app().map(Self::Intake),
             (4, 2) => app().map(Self::Courier),
+            (7, 2) => app().map(Self::Quality),
             (5, 16) => id.try_into().ok().map(|id| Self::Account(AccountId(id))),
             _ => None,
         }
@@ -106,6 +111,8 @@ pub enum Event {
     Registry(RegistryEvent),
     /// To issuance.
     Issuance(IssuanceEvent),
+    /// To an application's data quality.
+    Quality(QualityEvent),
 }
 
 macro_rules! into_event {
@@ -125,5 +132,5 @@ macro_rules! into_event {
 
 into_event!(
     Account: AccountEvent, Intake: IntakeEvent, Courier: CourierEvent, Claims: ClaimsEvent,
-    Registry: RegistryEvent, Issuance: IssuanceEvent
+    Registry: RegistryEvent, Issuance: IssuanceEvent, Quality: QualityEvent
 );

@@ -14,6 +14,8 @@ pub enum IntakeCommand {
     FindBatch(Serial),
     /// Where records are, by their serials; one answer each.
     FindRecords(Vec<Serial>),
+    /// Digests of what records meant, by their serials; one answer each.
+    FindDigests(Vec<Serial>),
 }
 
 /// A batch as the door checked, priced and resolved it.
@@ -62,6 +64,8 @@ pub enum IntakeReply {
     Batch(Option<u32>),
     /// The record behind each serial, if known.
     Records(Vec<Option<RecordRef>>),
+    /// The digest of each record's meaning, if the serial is remembered.
+    Digests(Vec<Option<[u8; 16]>>),
 }
 
 /// What the partner gets at once.

@@ -15,6 +15,7 @@ pub mod issuance;
 pub mod methodology;
 mod packed;
 pub mod policy;
+pub mod quality;
 pub mod registry;
 pub mod rejection;
 pub mod seal;

@@ -7,7 +7,10 @@ use utoipa::ToSchema;
 use crate::methodology::Methodology;
 use crate::policy::Policy;
 use crate::signature::digest8;
-use crate::{AgreementId, AppId, AppNo, CreditCode, Day, Did, MethodologyId, PartnerId, SceneCode, SceneNo, TextNo, Timestamp};
+use crate::{
+    AgreementId, AppId, AppNo, CreditCode, Day, Did, MethodologyId, PartnerId, SceneCode, SceneNo,
+    TextNo, Timestamp,
+};
 
 /// What an application is: it submits reductions, or it redeems points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

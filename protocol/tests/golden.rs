@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use carbon_protocol::contracts::{
-    admin, c101, events, identity, m203, m303, m401, m402, m403, m405, z101, z102, z201, z202,
-    z203, z204, z301, z302, z303, z304, z305, z306, z501, z502, z504, z601,
+    admin, c101, c201, dictionaries, events, identity, m203, m303, m401, m402, m403, m405,
+    sampling, z101, z102, z201, z202, z203, z204, z301, z302, z303, z304, z305, z306, z501, z502,
+    z504, z601,
 };
 use carbon_protocol::policy::Policy;
 use carbon_protocol::seal::{DataKey, SealedField};
@@ -53,6 +54,7 @@ const REQUESTS: &[(&str, Again)] = &[
     ("admin-scenes.request", again::<admin::SceneRequest>),
     ("admin-agreements.request", again::<admin::AgreementRequest>),
     ("admin-policies.request", again::<Policy>),
+    ("admin-samplings.request", again::<sampling::SamplingRequest>),
     ("admin-methodologies.request", again::<admin::Methodologies>),
     ("admin-issuance-runs.request", again::<admin::RunRequest>),
 ];
@@ -76,6 +78,12 @@ const OTHERS: &[(&str, Again)] = &[
     ("z504.answer", again::<z504::LitScenes>),
     ("z601.answer", again::<z601::Addresses>),
     ("z601.challenge", again::<z601::Challenge>),
+    ("c201.request", again::<c201::RawDataRequest>),
+    ("c201.answer", again::<c201::RawData>),
+    ("admin-samplings.answer", again::<sampling::SamplingView>),
+    ("admin-data-quality.answer", again::<sampling::QualityView>),
+    ("admin-data-quality-list.answer", again::<sampling::QualitiesView>),
+    ("admin-dictionaries-list.answer", again::<dictionaries::DictionariesView>),
     ("c101.request", again::<c101::MatchRequest>),
     ("c101.answer", again::<c101::MatchReply>),
     ("m203.request", again::<m203::LinkRequest>),

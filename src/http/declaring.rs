@@ -62,7 +62,9 @@ pub async fn partners(
     texts(&[("name", &name, 64)])?;
     // One credit code has one DID, whenever it is asked for: the same declaration stays the same.
     let did = match &credit_code {
-        Some(code) => Some(state.platform.identity().register_legal(name.clone(), code.clone()).await?),
+        Some(code) => {
+            Some(state.platform.identity().register_legal(name.clone(), code.clone()).await?)
+        }
         None => None,
     };
     let partner = Partner { id, name, credit_code, did };

@@ -19,6 +19,7 @@ mod operator;
 mod pace;
 mod pricing;
 mod routes;
+mod sampling;
 mod scope;
 mod standing;
 #[cfg(test)]

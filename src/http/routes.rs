@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 use super::exchange::{self, Compressible};
 use super::fault::Fault;
 use super::{
-    HttpState, declaring, dictionaries, document, m303, m401, m402, noop, operating, standing, z101, z102, z201,
-    z204, z301, z302, z304, z306, z501, z502, z601,
+    HttpState, declaring, dictionaries, document, m303, m401, m402, noop, operating, sampling,
+    standing, z101, z102, z201, z204, z301, z302, z304, z306, z501, z502, z601,
 };
 
 /// Every interface of the door.
@@ -56,6 +56,9 @@ pub(super) fn table() -> OpenApiRouter<HttpState> {
         .routes(routes!(operating::run))
         .routes(routes!(operating::pushes))
         .routes(routes!(operating::settlements))
+        .routes(routes!(sampling::start))
+        .routes(routes!(sampling::qualities))
+        .routes(routes!(sampling::quality))
         .routes(routes!(standing::healthz))
         .routes(routes!(standing::readyz))
 }

@@ -75,6 +75,11 @@ pub async fn z304(
     }))
 }
 
+/// A digest of a record: what its serial stands for.
+pub fn record_digest(record: &SubmitRecord) -> Result<[u8; 16], Fault> {
+    meaning(&(&record.ccid, &record.scene, &record.behaviour, &record.reduction_grams))
+}
+
 /// A digest over what something means, however it was written.
 fn meaning<T: Serialize + ?Sized>(content: &T) -> Result<[u8; 16], Fault> {
     match rmp_serde::to_vec(content) {
@@ -106,10 +111,9 @@ impl Bench<'_> {
             Ok((scene, grams)) => (scene, grams, self.compare(record.reduction_grams, grams)),
             Err((scene, reason)) => (scene, Grams::ZERO, Some(reason)),
         };
-        let content = (&record.ccid, &record.scene, &record.behaviour, &record.reduction_grams);
         Ok(CheckedRow {
             serial: record.serial.clone(),
-            digest: meaning(&content)?,
+            digest: record_digest(record)?,
             ccid: record.ccid.clone(),
             account,
             scene,

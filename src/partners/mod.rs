@@ -1,15 +1,16 @@
-//! The client of the partners' servers: C101 / Q101, 02.Z203 at first linking, pushes, and the
-//! challenge of a push address.
+//! The client of the partners' servers: C101 / Q101, C201, 02.Z203 at first linking, pushes, and
+//! the challenge of a push address.
 
 use std::sync::Arc;
 
 use carbon_actors::ports::{Failure, LinkAnswer, Partners, Person, PushAnswer, Vault};
 use carbon_protocol::contracts::c101::{MatchReply, MatchRequest};
+use carbon_protocol::contracts::c201::{RawData, RawDataRequest, RawRecord};
 use carbon_protocol::contracts::m203::{LinkReply, LinkRequest};
 use carbon_protocol::courier::PushKind;
 use carbon_protocol::registry::{App, AppRole};
 use carbon_protocol::seal::{DataKey, SealedField};
-use carbon_protocol::{Ccid, PartnerUid};
+use carbon_protocol::{Ccid, PartnerUid, Serial};
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -99,6 +100,18 @@ impl Partners for HttpPartners {
             };
             let reply: MatchReply = inner.ask(&app, code, &request).await?;
             Ok(reply.partner_uid)
+        })
+    }
+
+    fn raw_data(
+        &self,
+        app: Arc<App>,
+        serials: Vec<Serial>,
+    ) -> BoxFuture<'static, Result<Vec<RawRecord>, Failure>> {
+        let inner = self.0.clone();
+        Box::pin(async move {
+            let reply: RawData = inner.ask(&app, "C201", &RawDataRequest { serials }).await?;
+            Ok(reply.records)
         })
     }
 

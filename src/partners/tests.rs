@@ -107,3 +107,29 @@ async fn a_push_tells_the_status_and_when_to_come_again() {
     assert_eq!(push(false).await, PushAnswer { status: 0, retry_after: None });
     assert_eq!(server.calls.lock().len(), calls);
 }
+
+#[tokio::test]
+async fn raw_data_is_asked_for_by_serial() {
+    use carbon_protocol::Serial;
+    use carbon_protocol::behaviour::{Behaviour, Bus};
+    use carbon_protocol::contracts::c201::{RawData, RawDataRequest, RawRecord};
+    let server = Rehearsal::start(KEY).await;
+    let app = app(&server.url, AppRole::Scene, true);
+    let label = |text: &str| carbon_protocol::Label::parse(text).unwrap();
+    let boarding_time = carbon_protocol::Timestamp(1_790_000_000_000);
+    let record = RawRecord {
+        serial: Serial::parse("r-1").unwrap(),
+        ccid: Ccid::parse("c-1").unwrap(),
+        behaviour: Behaviour::Bus(Bus { line: label("71"), boarding_time, order_no: label("o") }),
+    };
+    server.answers(&RawData { records: vec![record.clone()] });
+    let serials = ["r-1", "r-2"].map(|serial| Serial::parse(serial).unwrap()).to_vec();
+    let told = partners().raw_data(app.clone(), serials.clone()).await.unwrap();
+    assert_eq!(told, [record]);
+    let (called, _, body) = server.calls.lock()[0].clone();
+    assert_eq!(called, "/partner/C201");
+    let request: RawDataRequest = serde_json::from_slice(&body).unwrap();
+    assert_eq!(request.serials, serials);
+    server.script.lock().key = b"another key".to_vec();
+    assert!(matches!(partners().raw_data(app, serials).await, Err(Failure::Partner(_))));
+}

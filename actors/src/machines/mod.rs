@@ -11,6 +11,7 @@ pub mod intake;
 pub mod issuance;
 mod pages;
 pub mod planted;
+pub mod quality;
 pub mod registry;
 
 use carbon_protocol::entry::{Event, Stream};

@@ -16,6 +16,7 @@ use carbon_protocol::entry::Stream;
 use carbon_protocol::intake::{IntakeCommand, IntakeReply};
 use carbon_protocol::issuance::{IssuanceCommand, IssuanceReply, RunTotals};
 use carbon_protocol::policy::Policy;
+use carbon_protocol::quality::{QualityCommand, QualityReply};
 use carbon_protocol::registry::{RegistryCommand, RegistryReply};
 use carbon_protocol::{AccountId, AppNo, Ccid, Day, RunNo, Timestamp};
 use futures::future::BoxFuture;
@@ -31,6 +32,7 @@ use crate::machines::claims::Claims;
 use crate::machines::courier::Courier;
 use crate::machines::intake::Intake;
 use crate::machines::issuance::Issuance;
+use crate::machines::quality::Quality;
 use crate::machines::registry::{KeptDictionary, Registry, decode_page as decode_text};
 use crate::ports::{Bus, Failure, Identity, Partners, Tree, Vault};
 use crate::recovery::{self, Recovered};
@@ -127,6 +129,7 @@ impl Platform {
             claims: Rooms::default(),
             registries: Rooms::default(),
             issuances: Rooms::default(),
+            qualities: Rooms::default(),
             view: parking_lot::RwLock::new(Arc::new(view)),
             first_policy: Arc::new(policy),
             stopping: watch::Sender::new(false),
@@ -189,6 +192,15 @@ impl Platform {
     /// Asks the issuance desk.
     pub async fn issuance(&self, command: IssuanceCommand) -> Result<IssuanceReply, Refusal> {
         self.0.ask::<Issuance>(Stream::Issuance, command, false).await
+    }
+
+    /// Asks the quality desk of an application.
+    pub async fn quality(
+        &self,
+        app: AppNo,
+        command: QualityCommand,
+    ) -> Result<QualityReply, Refusal> {
+        self.0.ask::<Quality>(Stream::Quality(app), command, false).await
     }
 
     /// The newest view of what operators have declared.
@@ -294,7 +306,8 @@ impl Platform {
             + house.couriers.quarantined()
             + house.claims.quarantined()
             + house.registries.quarantined()
-            + house.issuances.quarantined();
+            + house.issuances.quarantined()
+            + house.qualities.quarantined();
         let able = self.room_to_write().and_then(|()| house.ports.clock.now());
         Health {
             ready: able.is_ok(),

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use carbon_protocol::account::AccountCommand;
+use carbon_protocol::contracts::c201::RawRecord;
 use carbon_protocol::courier::PushKind;
 use carbon_protocol::entry::Entry;
 use carbon_protocol::registry::App;
 use carbon_protocol::seal::SealedPerson;
-use carbon_protocol::{AccountId, Ccid, CreditCode, Did, PartnerUid, Timestamp};
+use carbon_protocol::{AccountId, Ccid, CreditCode, Did, PartnerUid, Serial, Timestamp};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
@@ -315,6 +316,13 @@ pub trait Partners: Send + Sync + 'static {
         app: Arc<App>,
         person: Person,
     ) -> BoxFuture<'static, Result<Option<PartnerUid>, Failure>>;
+
+    /// C201: the raw data behind records, of those that the partner has.
+    fn raw_data(
+        &self,
+        app: Arc<App>,
+        serials: Vec<Serial>,
+    ) -> BoxFuture<'static, Result<Vec<RawRecord>, Failure>>;
 
     /// 02.Z203 at first linking: the mall answers with its user's id.
     fn link_mall(

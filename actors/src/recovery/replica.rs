@@ -7,6 +7,7 @@ use carbon_protocol::courier::CourierEvent;
 use carbon_protocol::entry::{Entry, Event, Stream};
 use carbon_protocol::intake::IntakeEvent;
 use carbon_protocol::issuance::IssuanceEvent;
+use carbon_protocol::quality::QualityEvent;
 use carbon_protocol::registry::RegistryEvent;
 
 use crate::invariants::{Violation, inv08_one_writer};
@@ -16,6 +17,7 @@ use crate::machines::claims::Claims;
 use crate::machines::courier::Courier;
 use crate::machines::intake::Intake;
 use crate::machines::issuance::Issuance;
+use crate::machines::quality::Quality;
 use crate::machines::registry::Registry;
 use crate::ports::{Failure, Put, Store};
 use crate::snapshot::{self, Loaded};
@@ -28,6 +30,7 @@ pub(super) enum AnyMachine {
     Claims(Box<Claims>),
     Registry(Box<Registry>),
     Issuance(Box<Issuance>),
+    Quality(Box<Quality>),
 }
 
 /// A stream's state at a version.
@@ -49,6 +52,7 @@ macro_rules! each {
             AnyMachine::Claims($machine) => $work,
             AnyMachine::Registry($machine) => $work,
             AnyMachine::Issuance($machine) => $work,
+            AnyMachine::Quality($machine) => $work,
         }
     };
 }
@@ -63,6 +67,7 @@ impl Replica {
             Stream::Claims => AnyMachine::Claims(Box::new(Claims::new(stream))),
             Stream::Registry => AnyMachine::Registry(Box::new(Registry::new(stream))),
             Stream::Issuance => AnyMachine::Issuance(Box::new(Issuance::new(stream))),
+            Stream::Quality(_) => AnyMachine::Quality(Box::new(Quality::new(stream))),
         };
         Self { machine, version: 0, epoch: 0, changed: false }
     }
@@ -80,6 +85,7 @@ impl Replica {
             Stream::Claims => held(AnyMachine::Claims, snapshot::load(store, stream)?),
             Stream::Registry => held(AnyMachine::Registry, snapshot::load(store, stream)?),
             Stream::Issuance => held(AnyMachine::Issuance, snapshot::load(store, stream)?),
+            Stream::Quality(_) => held(AnyMachine::Quality, snapshot::load(store, stream)?),
         })
     }
 
@@ -135,6 +141,7 @@ impl AnyMachine {
             Self::Claims(machine) => one::<_, ClaimsEvent>(&mut **machine, at, event),
             Self::Registry(machine) => one::<_, RegistryEvent>(&mut **machine, at, event),
             Self::Issuance(machine) => one::<_, IssuanceEvent>(&mut **machine, at, event),
+            Self::Quality(machine) => one::<_, QualityEvent>(&mut **machine, at, event),
         }
     }
 }

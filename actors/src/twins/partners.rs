@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use carbon_protocol::contracts::c201::RawRecord;
 use carbon_protocol::courier::PushKind;
 use carbon_protocol::registry::App;
-use carbon_protocol::{AppNo, Ccid, PartnerUid};
+use carbon_protocol::{AppNo, Ccid, PartnerUid, Serial};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -47,6 +48,7 @@ struct Script {
     linked: Vec<(AppNo, Ccid, PartnerUid, String)>,
     matched: usize,
     pushed: Vec<Pushed>,
+    raw: Vec<RawRecord>,
 }
 
 impl Default for ScriptedPartners {
@@ -115,7 +117,28 @@ impl Shared {
     }
 }
 
+impl ScriptedPartners {
+    /// What C201 tells from now on, of whoever is asked.
+    pub fn tells(&self, raw: impl IntoIterator<Item = RawRecord>) {
+        self.shared.script.lock().raw = raw.into_iter().collect();
+    }
+}
+
 impl Partners for ScriptedPartners {
+    fn raw_data(
+        &self,
+        _app: Arc<App>,
+        serials: Vec<Serial>,
+    ) -> BoxFuture<'static, Result<Vec<RawRecord>, Failure>> {
+        let shared = self.shared.clone();
+        Box::pin(async move {
+            shared.opened().await;
+            shared.strike()?;
+            let raw = shared.script.lock().raw.clone();
+            Ok(raw.into_iter().filter(|record| serials.contains(&record.serial)).collect())
+        })
+    }
+
     fn match_account(
         &self,
         app: Arc<App>,

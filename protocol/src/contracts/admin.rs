@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::methodology::Methodology;
-use crate::registry::{AgreementScope, AppRole, DictionaryHead, SceneKind};
+use crate::registry::{AgreementScope, AppRole, SceneKind};
 use crate::{
-    AgreementId, AppId, CreditCode, Day, Grams, MethodologyId, PartnerId, Points, RunNo, SceneCode, Serial,
-    Timestamp,
+    AgreementId, AppId, CreditCode, Day, Grams, MethodologyId, PartnerId, Points, RunNo, SceneCode,
+    Serial, Timestamp,
 };
 
 use super::z601::Address;
@@ -286,37 +286,4 @@ pub struct Methodologies {
     /// Every version of every one, in the order of their ids and days; `verified` says whether
     /// somebody has checked its factors against the published document.
     pub methodologies: Vec<Methodology>,
-}
-
-/// What is said of a distance dictionary that is imported, beside its text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct DictionaryQuery {
-    /// Where it comes from.
-    #[schema(min_length = 1, max_length = 256)]
-    pub source: String,
-    /// First day of behaviour that it measures.
-    pub effective: Day,
-    /// Whether it was agreed with the operator of the metro.
-    #[serde(default)]
-    pub verified: bool,
-}
-
-/// An imported distance dictionary.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ImportedDictionary {
-    /// What is said of it.
-    #[serde(flatten)]
-    pub dictionary: DictionaryHead,
-    /// When it was imported.
-    pub imported_at: Timestamp,
-}
-
-/// Distance dictionaries.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct DictionariesView {
-    /// All that were imported, in the order of their import.
-    pub dictionaries: Vec<ImportedDictionary>,
 }

@@ -5,6 +5,8 @@
 
 pub mod admin;
 pub mod c101;
+pub mod c201;
+pub mod dictionaries;
 pub mod events;
 pub mod identity;
 pub mod m203;
@@ -14,6 +16,7 @@ pub mod m402;
 pub mod m403;
 pub mod m405;
 pub mod page;
+pub mod sampling;
 pub mod z101;
 pub mod z102;
 pub mod z201;

@@ -31,6 +31,8 @@ pub struct Switches {
     pub no_account_percent: u8,
     /// Whether 02.Z203 is refused.
     pub refuse_link: bool,
+    /// Of a hundred records, C201 tells so many otherwise than they were submitted.
+    pub lie_percent: u8,
     /// Whether answers carry a signature that is not theirs.
     pub forge: bool,
     /// Whether answers have a body that no contract knows.
@@ -68,6 +70,12 @@ impl Faults {
         let share = self.switches().no_account_percent;
         let about = format!("{}|{app}|{id_no}", self.0.seed);
         signature::digest8(about.as_bytes()) % 100 < u64::from(share)
+    }
+
+    /// Whether C201 lies about a record.
+    pub fn lies_about(&self, serial: &str) -> bool {
+        let about = format!("{}|raw|{serial}", self.0.seed);
+        signature::digest8(about.as_bytes()) % 100 < u64::from(self.switches().lie_percent)
     }
 
     /// Two throws of a hundred-sided die for the next request.

@@ -13,6 +13,7 @@ mod faults;
 pub mod identity;
 mod mall;
 mod partner;
+mod raw;
 mod register;
 mod scene;
 pub mod wire;

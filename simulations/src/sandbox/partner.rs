@@ -9,6 +9,8 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use carbon_protocol::contracts::c101::{MatchReply, MatchRequest};
+use carbon_protocol::contracts::c201::RawDataRequest;
+use carbon_protocol::contracts::z304::SubmitRequest;
 use carbon_protocol::registry::AppRole;
 use carbon_protocol::seal::SealedField;
 use carbon_protocol::signature::{self, MacType};
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::deliveries::{self, Deliveries};
 use super::faults::Faults;
+use super::raw::RawData;
 use super::wire::{self, Incoming, Keys, Nonces};
 
 /// Largest push that is taken: 500 items with all their records.
@@ -37,6 +40,7 @@ pub(super) struct Inner {
     pub(super) deliveries: Deliveries,
     pub(super) base: std::sync::OnceLock<String>,
     pub(super) links: Mutex<BTreeMap<Ccid, PartnerUid>>,
+    pub(super) raw: Mutex<RawData>,
     pub(super) client: std::sync::OnceLock<super::client::Client>,
 }
 
@@ -77,6 +81,7 @@ impl Partner {
             deliveries: Deliveries::default(),
             base: std::sync::OnceLock::new(),
             links: Mutex::default(),
+            raw: Mutex::default(),
             client: std::sync::OnceLock::new(),
         }))
     }
@@ -128,11 +133,18 @@ impl Partner {
         PartnerUid::parse(&format!("u-{}", hex::encode(&drawn[..8]))).ok()
     }
 
+    /// Keeps the raw data behind a batch that is sent for it, so that C201 can tell it.
+    pub fn collected(&self, batch: &SubmitRequest) {
+        let mut raw = self.0.raw.lock();
+        batch.records.iter().for_each(|record| raw.collect(record));
+    }
+
     /// The routes that every partner has.
     pub(super) fn routes(&self) -> Router {
         let calls = Router::new()
             .route("/C101", post(matched))
             .route("/Q101", post(matched))
+            .route("/C201", post(told))
             .route("/push/{kind}", post(pushed))
             .with_state(self.clone());
         let pages = Router::new().route("/return", get(returned)).with_state(self.clone());
@@ -181,6 +193,17 @@ async fn matched(State(partner): State<Partner>, incoming: Incoming) -> Response
         Ok(MatchReply { partner_uid: partner.account_of(&id_no) })
     };
     wire::answer(keys, work())
+}
+
+async fn told(State(partner): State<Partner>, incoming: Incoming) -> Response {
+    let inner = &partner.0;
+    let work = || {
+        wire::verify(&incoming, &inner.keys, &inner.nonces)?;
+        let request: RawDataRequest = incoming.read()?;
+        let raw = inner.raw.lock();
+        Ok(raw.tell(&request.serials, |serial| inner.faults.lies_about(serial)))
+    };
+    wire::answer(&inner.keys, work())
 }
 
 async fn pushed(

@@ -8,9 +8,10 @@ use carbon_actors::ports::{
     Bulletin, Failure, Identity, LinkAnswer, Partners, Person, PushAnswer, Subscribers,
 };
 use carbon_actors::twins::ScriptedIdentity;
+use carbon_protocol::contracts::c201::RawRecord;
 use carbon_protocol::courier::PushKind;
 use carbon_protocol::registry::App;
-use carbon_protocol::{Ccid, CreditCode, Did, PartnerUid};
+use carbon_protocol::{Ccid, CreditCode, Did, PartnerUid, Serial};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -89,6 +90,15 @@ impl Outside {
 }
 
 impl Partners for Outside {
+    /// Nobody samples in the virtual world.
+    fn raw_data(
+        &self,
+        _app: Arc<App>,
+        _serials: Vec<Serial>,
+    ) -> BoxFuture<'static, Result<Vec<RawRecord>, Failure>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
     fn match_account(
         &self,
         _app: Arc<App>,

@@ -5,6 +5,7 @@ mod citizens;
 mod dictionaries;
 mod hostile;
 mod ladder;
+mod sampling;
 mod scopes;
 mod special;
 mod wholes;

@@ -1,5 +1,6 @@
-//! What operators declare of special scenes and methodologies, through the door: a link where the
-//! kind has one, a project that is priced and never submitted, and the flag that nobody verified.
+//! What operators declare of special scenes, methodologies and partners, through the door: a link
+//! where the kind has one, a project that is priced and never submitted, the flag that nobody
+//! verified, and a partner's DID as a legal person.
 
 use serde_json::{Value, json};
 
@@ -114,5 +115,29 @@ fn every_methodology_is_listed_with_its_source_and_whether_it_was_verified() {
         );
         assert_eq!(listed[1]["formula"]["fuel_g_per_km"], "209.5");
         assert_eq!(listed[1]["source"], "the published document");
+    });
+}
+
+#[test]
+fn a_partner_with_a_credit_code_gets_its_did_as_a_legal_person() {
+    with_door(1000, async |door| {
+        let partner = json!({"id": "new-co", "name": "新公司", "creditCode": "91350100M000100Y43"});
+        door.identity.fail_next(1);
+        let down = door.operate("POST", "/admin/v1/partners", partner.clone()).await;
+        assert_eq!(down.status, 503, "{}", down.json);
+        let did = |door: &Door| {
+            let registry = door.platform.registry();
+            let known = registry.partners().find(|partner| partner.id.as_str() == "new-co")?;
+            known.did.as_ref().map(ToString::to_string)
+        };
+        assert_eq!(did(&door), None, "registered without its DID");
+        for replay in [false, true] {
+            let answer = door.operate("POST", "/admin/v1/partners", partner.clone()).await;
+            assert_eq!(answer.data()["replay"], replay);
+        }
+        assert_eq!(did(&door).as_deref(), Some("did:twin:legal-91350100M000100Y43"));
+        let forged = json!({"id": "x", "name": "x", "creditCode": "91350100M000100Y44"});
+        let answer = door.operate("POST", "/admin/v1/partners", forged).await;
+        answer.refused("40003", "creditCode", "wrong check character");
     });
 }

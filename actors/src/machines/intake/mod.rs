@@ -155,6 +155,10 @@ impl Machine for Intake {
             IntakeCommand::FindRecords(serials) => {
                 IntakeReply::Records(serials.iter().map(|one| self.find_record(one)).collect())
             }
+            IntakeCommand::FindDigests(serials) => {
+                let digest = |one| self.claims.find(&record_key(one)).map(|claim| claim.digest);
+                IntakeReply::Digests(serials.iter().map(digest).collect())
+            }
         }))
     }
 
