@@ -83,6 +83,7 @@ fn player(
         Ok(Caller::new(http.clone(), base.clone(), app, key, latencies.clone()))
     };
     let (users, pushes) = (partner.clone(), partner.deliveries().clone());
+    let collector = partner.clone();
     Ok(Player {
         app: AppId::parse(&keys.app)?,
         caller: caller(platform, &keys)?,
@@ -92,6 +93,7 @@ fn player(
         return_url: format!("{}/return", partner.base()),
         sign_key: keys.sign.to_vec(),
         uid: Box::new(move |id_no| users.account_of(id_no)),
+        collected: Box::new(move |batch| collector.collected(batch)),
         received: Box::new(move || received(&pushes)),
     })
 }

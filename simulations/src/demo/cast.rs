@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use carbon_protocol::contracts::page::CityTicket;
 use carbon_protocol::contracts::z203::AuthorizationItem;
+use carbon_protocol::contracts::z304::SubmitRequest;
 use carbon_protocol::contracts::z305::IssuanceItem;
 use carbon_protocol::seal::{DataKey, SealedField};
 use carbon_protocol::{AppId, PartnerUid};
@@ -45,6 +46,8 @@ pub struct Player {
     pub sign_key: Vec<u8>,
     /// Its own id of a citizen, by ID number.
     pub uid: UserOf,
+    /// Keeps the raw data behind a batch, which its server tells when it is asked (C201).
+    pub collected: Box<dyn Fn(&SubmitRequest) + Send + Sync>,
     /// What was pushed to it.
     pub received: Box<dyn Fn() -> Received + Send + Sync>,
 }

@@ -19,6 +19,7 @@ pub mod progress;
 pub mod pushes;
 pub mod report;
 pub mod rules;
+mod samples;
 pub mod scenery;
 pub mod sending;
 pub mod shopping;
@@ -102,6 +103,7 @@ pub async fn play(
     };
     play.open_accounts().await?;
     play.send_the_day().await?;
+    samples::draw(&play).await?;
     play.issue().await?;
     play.go_shopping().await?;
     play.revoke().await?;

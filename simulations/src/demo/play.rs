@@ -164,11 +164,11 @@ impl Play<'_> {
         let sending = apps.map(|app| {
             let (cast, findings, stage) = (&self.cast, &self.findings, &stage);
             async move {
-                let caller = &cast.player(app)?.caller;
+                let player = cast.player(app)?;
                 for (number, batch) in batches.iter().filter(|b| b.app == app).enumerate() {
-                    sending::send(caller, batch, findings).await?;
+                    sending::send(player, batch, findings).await?;
                     if again && number == 0 {
-                        sending::send_again(caller, batch, findings).await?;
+                        sending::send_again(&player.caller, batch, findings).await?;
                     }
                     batch.rows.iter().for_each(|_| stage.step());
                 }

@@ -12,6 +12,7 @@ use carbon_protocol::{Ccid, Reason, Serial};
 
 use super::book::{BatchEntry, Fate};
 use super::caller::{Answered, Caller};
+use super::cast::Player;
 use super::day::{Outgoing, is_decided_later};
 use super::findings::Findings;
 use super::rules::SeenRepeat;
@@ -38,9 +39,10 @@ pub fn request(batch: &Outgoing) -> anyhow::Result<SubmitRequest> {
 }
 
 /// Sends a batch and compares its receipt with what the rules demand.
-pub async fn send(caller: &Caller, batch: &Outgoing, findings: &Findings) -> anyhow::Result<()> {
+pub async fn send(player: &Player, batch: &Outgoing, findings: &Findings) -> anyhow::Result<()> {
     let question = request(batch)?;
-    let receipt: Receipt = caller.must("01/Z304", &question).await?;
+    (player.collected)(&question);
+    let receipt: Receipt = player.caller.must("01/Z304", &question).await?;
     compare_receipt(batch, &receipt, false, findings);
     Ok(())
 }
