@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use super::wholes::{results, trip};
 use super::*;
 
 fn scene(kind: &str, link: Option<&str>) -> Value {
@@ -139,5 +140,37 @@ fn a_partner_with_a_credit_code_gets_its_did_as_a_legal_person() {
         let forged = json!({"id": "x", "name": "x", "creditCode": "91350100M000100Y44"});
         let answer = door.operate("POST", "/admin/v1/partners", forged).await;
         answer.refused("40003", "creditCode", "wrong check character");
+    });
+}
+
+#[test]
+fn submitted_grams_are_computed_again_and_may_be_off_by_the_tolerance() {
+    with_door(1000, async |door| {
+        let citizen = door.lit("990101199001010016", "metro", "rail").await;
+        door.clock.advance_ms(3_600_000);
+        let metro = door.caller("metro").await;
+        let ccid = citizen.ccid.to_string();
+        // 1300 × 0.071 = 92.3: the platform's 92, give or take one by the policy.
+        let claims = [(90, false), (91, true), (92, true), (93, true), (94, false)];
+        let rows = claims
+            .iter()
+            .zip(0..)
+            .map(|((grams, _), no)| trip(&format!("r{grams}"), &ccid, 10 * no, *grams));
+        let batch = json!({"batchSerial": "b1", "records": rows.collect::<Vec<Value>>()});
+        let receipt = door.post(&metro, "01/Z304", batch).await;
+        for ((grams, taken), verdict) in
+            claims.iter().zip(receipt.data()["verdicts"].as_array().unwrap())
+        {
+            let reason = if *taken { Value::Null } else { json!("GRAMS_MISMATCH") };
+            assert_eq!(verdict["reason"], reason, "{grams}");
+        }
+        // Whatever was claimed, the platform's own grams count.
+        let asked = json!({"recordSerials": ["r93"]});
+        let found = results(&door, &metro, asked, "SUBMITTED").await;
+        let record = &found["records"][0];
+        assert_eq!(
+            (&record["submittedGrams"], &record["reductionGrams"]),
+            (&json!(93), &json!(92))
+        );
     });
 }
