@@ -5,6 +5,7 @@ pub mod config;
 mod declarations;
 pub mod demonstration;
 mod disk;
+pub mod distances;
 pub mod http;
 pub mod identity;
 pub mod journal;

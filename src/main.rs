@@ -7,7 +7,8 @@ use anyhow::Context as _;
 use carbon::config::Config;
 use carbon::stories::Stories;
 use carbon::wiring::{self, Layout};
-use carbon::{demonstration, maintenance, populate, simulation};
+use carbon::{demonstration, distances, maintenance, populate, simulation};
+use carbon_protocol::Day;
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
@@ -30,6 +31,7 @@ const FALLEN: i32 = 70;
   carbon sandbox --help                  partners and identity service for a platform
   carbon simulate simulations/scenarios/smoke.toml
   carbon simulate --virtual simulations/scenarios/virtual/storm.toml --seeds 0..200
+  carbon import-distances metro.csv --source \"the metro\" --effective 2026-12-01
   carbon store verify --data .data       walks the journal and derives every balance again
 
 Logs go to standard error; RUST_LOG=info (or debug, carbon::http=debug, …) shows more."
@@ -52,6 +54,8 @@ enum Command {
     /// it with the books: 0 all is well, 1 a threshold or a book, 2 saturated, 3 cannot begin. With
     /// --virtual: the platform itself under a virtual clock, with everything that can go wrong.
     Simulate(Simulate),
+    /// Imports the distances between the metro's stations (Z301) into a platform that runs.
+    ImportDistances(ImportDistances),
     /// Looks after the data of a platform that is stopped.
     #[command(subcommand)]
     Store(Store),
@@ -99,6 +103,27 @@ struct Sandbox {
     platform: String,
     /// File with the operator's key (the platform writes it into its data folder).
     #[arg(long)]
+    operator_key: PathBuf,
+}
+
+#[derive(Args)]
+struct ImportDistances {
+    /// CSV with the columns station_a,station_b,metres.
+    file: PathBuf,
+    /// Where it comes from.
+    #[arg(long)]
+    source: String,
+    /// First day of behaviour that it measures.
+    #[arg(long)]
+    effective: Day,
+    /// It was agreed with the operator of the metro.
+    #[arg(long)]
+    verified: bool,
+    /// The platform's address.
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    platform: String,
+    /// File with the operator's key (the platform writes it into its data folder).
+    #[arg(long, default_value = ".data/operator.key")]
     operator_key: PathBuf,
 }
 
@@ -222,6 +247,7 @@ fn main() -> ExitCode {
         Command::Demo(demo) => run(demo.run()),
         Command::Serve(serve) => run(serve.run()),
         Command::Sandbox(sandbox) => run(sandbox.run()),
+        Command::ImportDistances(import) => run(import.run()),
         Command::Simulate(Simulate { compare: Some(compare), .. }) => compare.run(),
         Command::Simulate(simulate) => simulate.run(),
         Command::Store(Store::Verify(data)) => data.verify(),
@@ -307,6 +333,16 @@ impl Sandbox {
         let sandbox = demonstration::sandbox(&self.platform, key.trim()).await?;
         println!("{}", sandbox.summary());
         wiring::signal().await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl ImportDistances {
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        let Self { file, source, effective, verified, platform, operator_key } = self;
+        let import =
+            distances::Import { platform, operator_key, file, source, effective, verified };
+        println!("{}", distances::import(import).await?);
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -11,7 +11,7 @@ use carbon_protocol::envelope::Envelope;
 use carbon_simulations::sandbox::client::sign_request;
 use serde::de::DeserializeOwned;
 
-use super::harness::client;
+use super::harness::{Server, binary, client};
 use super::stage::Stage;
 
 /// Pairs in the reference file.
@@ -115,4 +115,29 @@ async fn the_reference_dictionary_imports_and_is_served_whole() {
         text.len(),
         resident(stage.server.pid())
     );
+}
+
+#[tokio::test]
+async fn a_dictionary_is_imported_by_command_and_a_bad_one_refused_by_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), |address| format!("listen = \"{address}\"\n"));
+    let server = server.await.unwrap();
+    let file = folder.path().join("distances.csv");
+    let import = |csv: &str| {
+        std::fs::write(&file, csv).unwrap();
+        let mut import = std::process::Command::new(binary());
+        import.arg("import-distances").arg(&file).args(["--source", "a test"]);
+        import.args(["--effective", "2026-12-01", "--platform", &server.url]);
+        import.arg("--operator-key").arg(folder.path().join("data/operator.key"));
+        let done = import.output().unwrap();
+        let said = [done.stdout, done.stderr].concat();
+        (done.status.success(), String::from_utf8(said).unwrap())
+    };
+    let good = "station_a,station_b,metres\nA,B,1500\n";
+    assert_eq!(import(good), (true, "imported\n".to_owned()));
+    let (again, said) = import(good);
+    assert!(again && said.contains("already"), "{said}");
+    let (bad, said) = import("station_a,station_b,metres\nA,B,1500\nB,A,far\nC\n");
+    assert!(!bad, "{said}");
+    assert!(said.contains("line 3: metres are no whole number; line 4: expected"), "{said}");
 }
