@@ -51,10 +51,14 @@ fn pack<'p>(text: &str, packed: &'p mut [u8; LONGEST]) -> Option<&'p [u8]> {
     Some(&packed[..end])
 }
 
-fn unpack(packed: &[u8]) -> Option<String> {
+fn unpack<'t>(packed: &[u8], text: &'t mut [u8; LONGEST]) -> Option<&'t str> {
     let (length, rest) = packed.split_first()?;
     let (prefix, bytes) = rest.split_at_checked(usize::from(*length))?;
-    Some(std::str::from_utf8(prefix).ok()?.to_owned() + &hex::encode(bytes))
+    let text = text.get_mut(..prefix.len() + 2 * bytes.len())?;
+    let (start, digits) = text.split_at_mut(prefix.len());
+    start.copy_from_slice(prefix);
+    hex::encode_to_slice(bytes, digits).ok()?;
+    std::str::from_utf8(text).ok()
 }
 
 struct Text<T>(PhantomData<T>);
@@ -71,8 +75,9 @@ impl<T: for<'t> TryFrom<&'t str, Error: fmt::Display>> Visitor<'_> for Text<T> {
     }
 
     fn visit_bytes<E: Error>(self, packed: &[u8]) -> Result<T, E> {
-        let text = unpack(packed).ok_or_else(|| E::custom("no packed identifier"))?;
-        self.visit_str(&text)
+        let mut text = [0; LONGEST];
+        let text = unpack(packed, &mut text).ok_or_else(|| E::custom("no packed identifier"))?;
+        self.visit_str(text)
     }
 }
 
@@ -98,15 +103,15 @@ mod tests {
             let packed = pack(&text, &mut room);
             assert_eq!(packed.map(<[u8]>::len), length, "{text}");
             if let Some(packed) = packed {
-                assert_eq!(unpack(packed).as_deref(), Some(text.as_str()));
+                assert_eq!(unpack(packed, &mut [0; LONGEST]), Some(text.as_str()));
             }
         }
     }
 
     #[test]
     fn bytes_that_are_no_identifier_are_refused() {
-        for bad in [&[][..], &[1], &[9, b'a'], &[1, 0xff, 0]] {
-            assert_eq!(unpack(bad), None, "{bad:?}");
+        for bad in [&[][..], &[1], &[9, b'a'], &[1, 0xff, 0], &[0; LONGEST]] {
+            assert_eq!(unpack(bad, &mut [0; LONGEST]), None, "{bad:?}");
         }
     }
 
