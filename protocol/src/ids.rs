@@ -19,7 +19,7 @@ pub struct BadText {
     pub max: usize,
 }
 
-/// What an identifier may be made of, by byte: a look a byte, because a batch has thousands of them.
+/// What an identifier may be made of, by byte: one look each, since a batch has thousands of them.
 const PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
     let mut byte = 0;
