@@ -116,6 +116,7 @@ pub struct Electricity {
     /// The household's baseline for the month.
     pub baseline_wh: WattHours,
     /// The price tier the household is in (1, 2 or 3).
+    #[schema(minimum = 1, maximum = 3)]
     pub tier: u8,
     /// Whether the home has photovoltaics.
     pub has_pv: bool,

@@ -13,21 +13,26 @@ pub const OK: &str = "0";
 #[serde(rename_all = "camelCase")]
 pub struct Envelope<T> {
     /// `"0"` for success, else the stable code of the reason.
+    #[schema(max_length = 5)]
     pub code: String,
     /// A message for people, in the language asked for.
+    #[schema(max_length = 200)]
     pub msg: String,
     /// The answer itself; `null` in an error.
     pub data: Option<T>,
     /// The id of this request, for support.
+    #[schema(max_length = 36)]
     pub request_id: String,
     /// In an error: the symbolic reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
     /// In an error: the field at fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 200)]
     pub field: Option<String>,
     /// In an error: a fact that helps, such as the limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 400)]
     pub detail: Option<String>,
     /// In an error: whether the same request may succeed later.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -9,6 +9,7 @@ pub mod courier;
 pub mod credit_code;
 pub mod entry;
 pub mod envelope;
+pub mod examples;
 pub mod ids;
 pub mod intake;
 pub mod issuance;

@@ -83,7 +83,7 @@ pub fn open_bytes(key: &DataKey, about: &[u8], sealed: &[u8]) -> Option<Zeroizin
 /// application's data key, bound to `appId|field`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schema(value_type = String, max_length = 1024, example = "hex-looking base64 of SM4-GCM")]
+#[schema(value_type = String, max_length = 1024, min_length = 40)]
 pub struct SealedField(String);
 
 impl SealedField {

@@ -25,7 +25,10 @@ pub struct Day(pub i32);
 
 /// A month in Asia/Shanghai, counted from 1970-01. `YYYY-MM` in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, ToSchema)]
-#[schema(value_type = String, example = "2026-11")]
+#[schema(
+    value_type = String, pattern = r"^\d{4}-(0[1-9]|1[0-2])$", min_length = 7, max_length = 7,
+    example = "2026-11",
+)]
 pub struct Month(pub i32);
 
 impl Timestamp {

@@ -22,6 +22,8 @@ use super::exchange::{Answer, Data};
 use super::fault::{Fault, misfit};
 use super::operator::{Looked, Operated};
 
+/// Most methodologies that are adopted at once.
+const METHODOLOGIES: usize = 1000;
 /// Longest address that a special scene leads to: a code for it can still be scanned off a phone.
 const LINK_BYTES: usize = 512;
 
@@ -165,7 +167,7 @@ fn key_of<const N: usize>(given: Option<&str>, field: &str) -> Result<Vec<u8>, F
 /// Suspends or readmits an application.
 #[utoipa::path(
     post, path = "/admin/v1/applications/{appId}/suspend", operation_id = "suspendApplication",
-    tag = "operator", params(("appId" = String, Path, description = "The application.")),
+    tag = "operator", params(("appId" = AppId, Path, description = "The application.")),
     request_body = SuspendRequest, responses((status = 200, body = Envelope<Declared>)),
 )]
 pub async fn suspend(
@@ -332,7 +334,15 @@ pub async fn methodologies(
     State(state): State<HttpState>,
     call: Operated<Methodologies>,
 ) -> Answer<Declared> {
-    declare(&state, RegistryCommand::AdoptMethodologies(call.body.methodologies)).await
+    let methodologies = call.body.methodologies;
+    if methodologies.len() > METHODOLOGIES {
+        let fault = Fault::of_field(Reason::TooManyItems, "methodologies");
+        return Err(fault.with(format!("at most {METHODOLOGIES}")));
+    }
+    for one in &methodologies {
+        texts(&[("title", &one.title, 128), ("source", &one.source, 1000)])?;
+    }
+    declare(&state, RegistryCommand::AdoptMethodologies(methodologies)).await
 }
 
 /// All methodologies with all their versions; each says whether its factors were verified.

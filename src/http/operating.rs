@@ -20,6 +20,8 @@ use super::fault::{Fault, misfit};
 use super::operator::{Looked, Operated};
 use super::z601::address_of;
 
+/// Most scenes that one run names.
+const SCENES: usize = 200;
 /// Most records that one run refuses.
 const EXCLUDED: usize = 1000;
 /// Most days of one settlement.
@@ -37,6 +39,10 @@ pub async fn start_run(
     let request = call.body;
     let registry = state.platform.registry();
     let mut scenes = Vec::new();
+    if request.scenes.len() > SCENES {
+        let fault = Fault::of_field(Reason::TooManyItems, "scenes");
+        return Err(fault.with(format!("at most {SCENES}")));
+    }
     for (place, code) in request.scenes.iter().enumerate() {
         let unknown = || Fault::of_field(Reason::UnknownScene, format!("scenes[{place}]"));
         scenes.push(registry.scene_by_code(code).ok_or_else(unknown)?.no);
@@ -123,7 +129,7 @@ pub struct PushesQuery {
 /// How pushes to an application go.
 #[utoipa::path(
     get, path = "/admin/v1/pushes", operation_id = "pushes", tag = "operator",
-    params(("appId" = String, Query, description = "The application.")),
+    params(("appId" = AppId, Query, description = "The application.")),
     responses((status = 200, body = Envelope<PushesView>)),
 )]
 pub async fn pushes(
@@ -153,9 +159,9 @@ pub struct SettlementQuery {
 #[utoipa::path(
     get, path = "/admin/v1/settlements", operation_id = "settlements", tag = "operator",
     params(
-        ("appId" = String, Query, description = "The mall's application."),
-        ("from" = String, Query, description = "First day."),
-        ("to" = String, Query, description = "Last day; a year at most."),
+        ("appId" = AppId, Query, description = "The mall's application."),
+        ("from" = Day, Query, description = "First day."),
+        ("to" = Day, Query, description = "Last day; a year at most."),
     ),
     responses((status = 200, body = Envelope<SettlementView>)),
 )]

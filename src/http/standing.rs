@@ -12,6 +12,7 @@ use super::HttpState;
 /// That the process lives.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Alive {
+    /// Always.
     alive: bool,
 }
 

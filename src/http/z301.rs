@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use carbon_protocol::Reason;
+use carbon_protocol::{Day, Reason};
 use carbon_protocol::contracts::z301::{Distance, Distances, DistancesRequest};
 use carbon_protocol::envelope::Envelope;
 
@@ -16,14 +16,21 @@ use super::{HttpState, lists};
 #[utoipa::path(
     get, path = "/api/v1/01/Z301", operation_id = "01.Z301", tag = "scene",
     params(
-        ("from" = Option<String>, Query, description = "One end of a pair; both or none."),
-        ("to" = Option<String>, Query, description = "The other end."),
-        ("cursor" = Option<String>, Query, description = "Where the page before ended."),
-        ("limit" = Option<u16>, Query, description = "Pairs of a page, at most 200."),
+        (
+            "from" = Option<String>, Query, description = "One end of a pair; both or none.",
+            max_length = 64, example = "E01",
+        ),
+        ("to" = Option<String>, Query, description = "The other end.", max_length = 64,
+            example = "E02"),
+        ("cursor" = Option<String>, Query, description = "Where the page before ended.",
+            max_length = 200),
+        ("limit" = Option<u16>, Query, description = "Pairs of a page, at most 200.",
+            minimum = 1, maximum = 200, example = 200),
         ("all" = Option<bool>, Query, description = "All pairs at once, as text in `csv`."),
-        ("day" = Option<String>, Query,
+        ("day" = Option<Day>, Query,
             description = "Day of behaviour that the dictionary is wanted for; today without."),
-        ("If-None-Match" = Option<String>, Header, description = "The version that is known."),
+        ("If-None-Match" = Option<String>, Header, description = "The version that is known.",
+            max_length = 200),
     ),
     responses(
         (status = 200, body = Envelope<Distances>),

@@ -28,6 +28,11 @@ pub struct PartnerRequest {
     pub credit_code: Option<CreditCode>,
 }
 
+/// A host, with its port where that is not the usual one: `app.example.com:8443`.
+#[derive(ToSchema)]
+#[schema(value_type = String, min_length = 1, max_length = 255)]
+pub struct Host(pub String);
+
 /// Registers an application.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -49,21 +54,26 @@ pub struct AppRequest {
     pub base_url: String,
     /// Hosts (with port) that an H5 may return to.
     #[serde(default)]
+    #[schema(max_items = 20, value_type = Vec<Host>)]
     pub return_hosts: Vec<String>,
     /// A mall's H5.
     #[serde(default)]
+    #[schema(max_length = 512)]
     pub mall_url: Option<String>,
     /// What a citizen without an account there is told.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 500)]
     pub no_account_text: Option<String>,
     /// Whether wrong signatures are explained and loopback addresses allowed.
     #[serde(default)]
     pub sandbox: bool,
     /// Signing secret, hexadecimal, 32 bytes; made where it is absent.
     #[serde(default)]
+    #[schema(min_length = 64, max_length = 64)]
     pub sign_key: Option<String>,
     /// Key of personal-data fields, hexadecimal, 16 bytes; made where it is absent.
     #[serde(default)]
+    #[schema(min_length = 32, max_length = 32)]
     pub data_key: Option<String>,
 }
 
@@ -80,8 +90,10 @@ pub struct AppKeys {
     /// The application.
     pub app_id: AppId,
     /// Signing secret, hexadecimal.
+    #[schema(min_length = 64, max_length = 64)]
     pub sign_key: String,
     /// Key of personal-data fields, hexadecimal.
+    #[schema(min_length = 32, max_length = 32)]
     pub data_key: String,
 }
 
@@ -118,6 +130,7 @@ pub struct SceneRequest {
     /// The methodology that prices it.
     pub methodology: MethodologyId,
     /// The applications that may submit for it.
+    #[schema(max_items = 20)]
     pub app_ids: Vec<AppId>,
     /// First day of its approval.
     pub active_from: Day,
@@ -141,6 +154,7 @@ pub struct AgreementRequest {
     /// From when it holds.
     pub effective: Day,
     /// BCP 47 tag.
+    #[schema(min_length = 1, max_length = 35)]
     pub language: String,
     /// HTML; shown to citizens as it is.
     #[schema(min_length = 1, max_length = 65536)]
@@ -165,9 +179,11 @@ pub struct RunRequest {
     pub through: Day,
     /// Only these scenes; all when empty.
     #[serde(default)]
+    #[schema(max_items = 200)]
     pub scenes: Vec<SceneCode>,
     /// Records that are refused.
     #[serde(default)]
+    #[schema(max_items = 1000)]
     pub excluded: Vec<ExcludedRecord>,
 }
 
@@ -214,6 +230,7 @@ pub struct PushesView {
     /// The application.
     pub app_id: AppId,
     /// One per kind.
+    #[schema(max_items = 8)]
     pub kinds: Vec<Address>,
 }
 
@@ -224,6 +241,7 @@ pub struct SettlementView {
     /// The mall's application.
     pub app_id: AppId,
     /// One per day with orders.
+    #[schema(max_items = 367)]
     pub days: Vec<SettlementDay>,
     /// Points captured less points refunded, over all days.
     pub net_points: i64,
@@ -256,6 +274,7 @@ pub struct AppView {
     /// What it is.
     pub role: AppRole,
     /// Its name.
+    #[schema(max_length = 64)]
     pub name: String,
     /// Whether it may call at all.
     pub suspended: bool,
@@ -268,6 +287,7 @@ pub struct AppView {
 #[serde(rename_all = "camelCase")]
 pub struct AppsView {
     /// All of them.
+    #[schema(max_items = 65535)]
     pub applications: Vec<AppView>,
 }
 
@@ -276,6 +296,7 @@ pub struct AppsView {
 #[serde(rename_all = "camelCase")]
 pub struct ScenesView {
     /// All of them.
+    #[schema(max_items = 65535)]
     pub scenes: Vec<SceneRequest>,
 }
 
@@ -285,5 +306,6 @@ pub struct ScenesView {
 pub struct Methodologies {
     /// Every version of every one, in the order of their ids and days; `verified` says whether
     /// somebody has checked its factors against the published document.
+    #[schema(max_items = 1000)]
     pub methodologies: Vec<Methodology>,
 }

@@ -36,5 +36,6 @@ pub struct ImportedDictionary {
 #[serde(rename_all = "camelCase")]
 pub struct DictionariesView {
     /// All that were imported, in the order of their import.
+    #[schema(max_items = 65535)]
     pub dictionaries: Vec<ImportedDictionary>,
 }

@@ -11,6 +11,7 @@ use crate::{Ccid, PartnerUid};
 #[serde(rename_all = "camelCase")]
 pub struct LinkRequest {
     /// The same on every try.
+    #[schema(max_length = 96)]
     pub event_id: String,
     /// The citizen's pseudonym towards this mall.
     pub ccid: Ccid,

@@ -21,5 +21,11 @@ pub struct SceneNames {
     /// The pseudonym.
     pub ccid: Ccid,
     /// Names of the scenes that are lit now, each once, in the order of their characters.
+    #[schema(max_items = 200, value_type = Vec<SceneName>)]
     pub scenes: Vec<String>,
 }
+
+/// The name of a scene, as citizens know it.
+#[derive(ToSchema)]
+#[schema(value_type = String, min_length = 1, max_length = 64)]
+pub struct SceneName(pub String);

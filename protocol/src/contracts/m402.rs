@@ -24,6 +24,7 @@ pub struct PointsAnswer {
     /// Points held by open orders.
     pub held_points: Points,
     /// What can be spent, by lot, soonest expiry first.
+    #[schema(max_items = 1000)]
     pub lots: Vec<Lot>,
 }
 

@@ -13,8 +13,10 @@ pub use super::z502::BillRequest;
 #[serde(rename_all = "camelCase")]
 pub struct PointsBill {
     /// The entries, newest first.
+    #[schema(max_items = 200)]
     pub entries: Vec<PointsLine>,
     /// Where the next page begins; absent on the last one.
+    #[schema(max_length = 200)]
     pub cursor: Option<String>,
 }
 

@@ -24,7 +24,9 @@ pub struct Visitor {
     /// The mall's own user.
     pub partner_uid: Option<PartnerUid>,
     /// Name, masked: 张*.
+    #[schema(max_length = 64)]
     pub masked_name: String,
     /// Phone, masked: 138****1234; absent where it is not known.
+    #[schema(max_length = 32)]
     pub masked_phone: Option<String>,
 }

@@ -90,5 +90,6 @@ pub struct QualityView {
 #[serde(rename_all = "camelCase")]
 pub struct QualitiesView {
     /// One for each application of a scene partner.
+    #[schema(max_items = 65535)]
     pub applications: Vec<QualityView>,
 }

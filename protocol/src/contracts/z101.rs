@@ -13,6 +13,7 @@ pub struct TokenRequest {}
 #[serde(rename_all = "camelCase")]
 pub struct Token {
     /// To be sent as `Authorization: Bearer …` with every other call.
+    #[schema(max_length = 512)]
     pub token: String,
     /// Seconds it is valid. The one before stays valid five minutes more.
     pub expires_in_seconds: u32,

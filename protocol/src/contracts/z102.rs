@@ -61,6 +61,7 @@ pub struct EntryRequest {
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
     /// To be opened in the citizen's browser.
+    #[schema(max_length = 2048)]
     pub url: String,
     /// Seconds it is valid.
     pub expires_in_seconds: u32,

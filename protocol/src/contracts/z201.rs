@@ -20,6 +20,7 @@ pub struct AgreementsRequest {
 #[serde(rename_all = "camelCase")]
 pub struct Agreements {
     /// In the order in which they are to be shown.
+    #[schema(max_items = 200)]
     pub agreements: Vec<AgreementText>,
 }
 
@@ -30,15 +31,19 @@ pub struct AgreementText {
     /// Its id, the same over all versions.
     pub id: AgreementId,
     /// Its title.
+    #[schema(max_length = 128)]
     pub title: String,
     /// Its version.
     pub version: u32,
     /// From when it holds.
     pub effective: Day,
     /// SM3 of the text, hexadecimal.
+    #[schema(min_length = 64, max_length = 64)]
     pub sm3: String,
     /// Language, as a BCP 47 tag.
+    #[schema(max_length = 35)]
     pub language: String,
     /// The text, HTML.
+    #[schema(max_length = 65536)]
     pub text: String,
 }

@@ -12,8 +12,10 @@ use crate::{AgreementId, Ccid, PartnerUid, SceneCode, Timestamp};
 #[serde(rename_all = "camelCase")]
 pub struct AuthorizationPush {
     /// `"Z203"`.
+    #[schema(max_length = 8)]
     pub kind: String,
     /// What happened, oldest first.
+    #[schema(min_items = 1, max_items = 500)]
     pub items: Vec<AuthorizationItem>,
 }
 
@@ -22,6 +24,7 @@ pub struct AuthorizationPush {
 #[serde(rename_all = "camelCase")]
 pub struct AuthorizationItem {
     /// The same on every try: take each once.
+    #[schema(max_length = 32)]
     pub event_id: String,
     /// Counts from 1 per pseudonym, without gaps over all pushes of the application.
     pub sequence: u32,
@@ -34,6 +37,7 @@ pub struct AuthorizationItem {
     /// What it is now.
     pub status: AuthorizationStatus,
     /// Agreements that the citizen consented to.
+    #[schema(max_items = 20)]
     pub agreements: Vec<AgreementRef>,
     /// When it happened.
     pub time: Timestamp,
@@ -58,6 +62,7 @@ pub struct AgreementRef {
     /// Its version.
     pub version: u32,
     /// SM3 of the text that was shown, hexadecimal.
+    #[schema(min_length = 64, max_length = 64)]
     pub sm3: String,
     /// When the citizen consented.
     pub time: Timestamp,

@@ -22,6 +22,7 @@ pub struct Authorizations {
     /// The pseudonym.
     pub ccid: Ccid,
     /// One per scene (01), or one for the mall (02).
+    #[schema(max_items = 200)]
     pub authorizations: Vec<Authorization>,
 }
 
@@ -34,6 +35,7 @@ pub struct Authorization {
     /// What it is now.
     pub status: AuthorizationStatus,
     /// All spans of consent, oldest first.
+    #[schema(max_items = 1000)]
     pub periods: Vec<Period>,
 }
 
@@ -46,5 +48,6 @@ pub struct Period {
     /// To; absent while it lasts.
     pub to: Option<Timestamp>,
     /// What was agreed to.
+    #[schema(max_items = 20)]
     pub agreements: Vec<AgreementRef>,
 }

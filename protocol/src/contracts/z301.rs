@@ -22,6 +22,7 @@ pub struct DistancesRequest {
     pub cursor: Option<String>,
     /// Pairs of a page, at most 200.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 200)]
     pub limit: Option<u16>,
     /// Whether all pairs are wanted at once, as text in `csv`. Ask for it compressed
     /// (`Accept-Encoding: gzip`).
@@ -42,11 +43,14 @@ pub struct Distances {
     /// First day of behaviour that it measures.
     pub effective: Day,
     /// The pairs, in order; none where all are told in `csv`.
+    #[schema(max_items = 200)]
     pub pairs: Vec<Distance>,
     /// All pairs as CSV with the columns `station_a,station_b,metres`, where `all` was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 268435456, example = "station_a,station_b,metres\nE01,E02,1300\n")]
     pub csv: Option<String>,
     /// Where the next page begins; absent on the last one.
+    #[schema(max_length = 200)]
     pub cursor: Option<String>,
 }
 

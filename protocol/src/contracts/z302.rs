@@ -30,5 +30,6 @@ pub struct Computed {
     /// Whether its factors were checked against the published document.
     pub verified: bool,
     /// The terms of the sum.
+    #[schema(max_items = 16)]
     pub terms: Vec<Term>,
 }

@@ -23,6 +23,7 @@ pub struct ComputeBatchRequest {
 #[serde(rename_all = "camelCase")]
 pub struct ComputedBatch {
     /// One per row.
+    #[schema(max_items = 500)]
     pub rows: Vec<ComputedRow>,
 }
 

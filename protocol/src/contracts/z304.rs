@@ -52,6 +52,7 @@ pub struct Receipt {
     /// When the batch was received first.
     pub received_at: Timestamp,
     /// One verdict per record, in the order sent.
+    #[schema(min_items = 1, max_items = 1000)]
     pub verdicts: Vec<Verdict>,
 }
 

@@ -11,8 +11,10 @@ use crate::{Ccid, Grams, PartnerUid, Reason, RunNo, SceneCode, Serial, Timestamp
 #[serde(rename_all = "camelCase")]
 pub struct IssuancePush {
     /// `"Z305"`.
+    #[schema(max_length = 8)]
     pub kind: String,
     /// What happened, oldest first.
+    #[schema(min_items = 1, max_items = 500)]
     pub items: Vec<IssuanceItem>,
 }
 
@@ -21,6 +23,7 @@ pub struct IssuancePush {
 #[serde(rename_all = "camelCase")]
 pub struct IssuanceItem {
     /// The same on every try: take each once.
+    #[schema(max_length = 32)]
     pub event_id: String,
     /// Counts from 1 per pseudonym, without gaps over all pushes of the application.
     pub sequence: u32,
@@ -31,8 +34,10 @@ pub struct IssuanceItem {
     /// The issuance batch (签发批次); absent where the account refused a record at once.
     pub run: Option<RunNo>,
     /// The block of issued serials: `run-sequence`, from the journal position of the issuance.
+    #[schema(max_length = 64)]
     pub serial_block: Option<String>,
     /// The records.
+    #[schema(max_items = 1000)]
     pub records: Vec<IssuedRecord>,
     /// When it happened.
     pub time: Timestamp,

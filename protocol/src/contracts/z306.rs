@@ -31,6 +31,7 @@ pub struct ResultsRequest {
     pub cursor: Option<String>,
     /// Records of a page, at most 200.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 200)]
     pub limit: Option<u16>,
 }
 
@@ -39,8 +40,10 @@ pub struct ResultsRequest {
 #[serde(rename_all = "camelCase")]
 pub struct Results {
     /// The records, in the order of their batches.
+    #[schema(max_items = 200)]
     pub records: Vec<RecordResult>,
     /// Where the next page begins; absent on the last one.
+    #[schema(max_length = 200)]
     pub cursor: Option<String>,
 }
 

@@ -24,6 +24,7 @@ pub struct Totals {
     /// Grams issued.
     pub issued_grams: Grams,
     /// By scene and month of behaviour.
+    #[schema(max_items = 10000)]
     pub by_scene: Vec<SceneTotal>,
 }
 

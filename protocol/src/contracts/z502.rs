@@ -21,6 +21,7 @@ pub struct BillRequest {
     pub cursor: Option<String>,
     /// Entries of a page, at most 200.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 200)]
     pub limit: Option<u16>,
 }
 
@@ -29,8 +30,10 @@ pub struct BillRequest {
 #[serde(rename_all = "camelCase")]
 pub struct Bill {
     /// The entries, newest first.
+    #[schema(max_items = 200)]
     pub entries: Vec<BillLine>,
     /// Where the next page begins; absent on the last one.
+    #[schema(max_length = 200)]
     pub cursor: Option<String>,
 }
 

@@ -20,6 +20,7 @@ pub struct LitScenes {
     /// The pseudonym.
     pub ccid: Ccid,
     /// The scenes.
+    #[schema(max_items = 200)]
     pub scenes: Vec<LitScene>,
 }
 
@@ -30,6 +31,7 @@ pub struct LitScene {
     /// Its code.
     pub scene: SceneCode,
     /// Its name.
+    #[schema(max_length = 64)]
     pub name: String,
     /// Since when.
     pub since: Timestamp,

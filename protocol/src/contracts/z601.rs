@@ -45,6 +45,7 @@ pub struct PauseAddress {
 #[serde(rename_all = "camelCase")]
 pub struct Addresses {
     /// One per kind that was ever set.
+    #[schema(max_items = 8)]
     pub addresses: Vec<Address>,
 }
 
@@ -55,6 +56,7 @@ pub struct Address {
     /// The kind.
     pub kind: PushKind,
     /// The address.
+    #[schema(max_length = 512)]
     pub url: Option<String>,
     /// Whether deliveries stand still.
     pub paused: bool,
@@ -73,5 +75,6 @@ pub struct Address {
 #[serde(rename_all = "camelCase")]
 pub struct Challenge {
     /// Random text.
+    #[schema(min_length = 48, max_length = 48)]
     pub challenge: String,
 }

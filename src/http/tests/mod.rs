@@ -3,6 +3,7 @@
 mod bills;
 mod citizens;
 mod dictionaries;
+mod documented;
 mod hostile;
 mod ladder;
 mod sampling;
@@ -288,6 +289,7 @@ impl Door {
     }
 
     async fn ask(&self, request: Request<Body>) -> Answered {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
         let answer = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = answer.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
@@ -296,6 +298,7 @@ impl Door {
         }
         let json = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         assert_ne!(parts.status.as_u16(), 500, "{json}");
+        documented::check(&method, &uri, parts.status.as_u16(), &json);
         Answered { status: parts.status.as_u16(), headers: parts.headers, json }
     }
 

@@ -252,7 +252,8 @@ fn the_document_has_every_route_of_the_table() {
         );
         let paths = document["paths"].as_object().unwrap();
         let table = super::super::routes::table().into_openapi();
-        assert_eq!(paths.len(), table.paths.paths.len());
+        let served = paths.keys().filter(|path| !path.starts_with("/h5/")).count();
+        assert_eq!(served, table.paths.paths.len());
         for code in [
             "Z101", "Z102", "Z201", "noop", "01/Z204", "01/Z301", "01/Z302", "01/Z303", "01/Z304",
             "01/Z306", "01/Z501", "01/Z502", "01/Z504", "01/Z601", "02/Z204", "02/Z303", "02/Z401",
@@ -264,7 +265,7 @@ fn the_document_has_every_route_of_the_table() {
             let signed = parameters.iter().any(|parameter| parameter["name"] == "x-sign");
             assert!(signed, "{code}: {operation}");
             assert_eq!(operation["security"].is_array(), code != "Z101", "{code}");
-            assert!(operation["responses"]["default"].is_object(), "{code}");
+            assert!(operation["responses"]["401"].is_object(), "{code}");
         }
         for reference in references(&document) {
             let name = reference.strip_prefix("#/components/schemas/").unwrap();
