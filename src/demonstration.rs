@@ -1,13 +1,14 @@
 //! `carbon demo`: platform and sandbox in one process, and the driver that judges from outside.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use carbon_protocol::contracts::page::CityTicket;
 use carbon_protocol::seal::DataKey;
 use carbon_simulations::demo::caller::now;
-use carbon_simulations::demo::population::population;
-use carbon_simulations::demo::{self, DemoConfig};
+use carbon_simulations::demo::population::{Way, population};
+use carbon_simulations::demo::{self, DemoConfig, assemble, journeys};
 use carbon_simulations::sandbox::{Operator, Sandbox, SandboxConfig, Switches};
 
 use crate::config::Config;
@@ -82,6 +83,35 @@ pub async fn sandbox(platform: &str, operator_key: &str) -> anyhow::Result<Sandb
     Ok(sandbox)
 }
 
+/// Has citizens open accounts, light every scene and enter the mall, by the pages that anybody
+/// uses: whoever tries the platform out has somebody to submit for.
+pub async fn settle(
+    sandbox: &Sandbox,
+    platform: &str,
+    operator_key: &str,
+    city_app_key: &str,
+    citizens: usize,
+) -> anyhow::Result<()> {
+    let config = DemoConfig {
+        users: citizens,
+        seed: 1,
+        quiet: true,
+        platform_url: platform.to_owned(),
+        operator_key: operator_key.to_owned(),
+        city_app_key: city_app_key.to_owned(),
+        at_once: AT_ONCE,
+    };
+    let cast = assemble::cast(&config, sandbox, &Arc::default()).await?;
+    for mut citizen in population(citizens, config.seed, cast.scenes.len()) {
+        (citizen.way, citizen.lights) = (Way::PartnerApp, (0..cast.scenes.len()).collect());
+        journeys::open_and_light(&cast, &citizen)
+            .await
+            .context("a citizen could not be opened; those of an earlier start are: empty .data")?;
+        journeys::visit_mall(&cast, &citizen).await?;
+    }
+    Ok(())
+}
+
 /// Starts the sandbox with its own secret: the same keys and pseudonyms at every start.
 pub async fn start_sandbox(seed: u64, first_port: u16) -> anyhow::Result<Sandbox> {
     let (secret, switches) = (SANDBOX_SECRET.to_vec(), Switches::default());
@@ -103,7 +133,7 @@ fn invitation(url: &str, sandbox: &Sandbox, running: &wiring::Running) -> String
          {}\n\
          \u{20}  the pages as one of the citizens above, for five minutes; SMS codes come to the\n\
          \u{20}  inbox below\n\
-         {url}/openapi.json   every interface, OpenAPI 3.1\n\
+         {url}/docs/          every interface, and how to begin; {url}/openapi.json\n\
          {url}/readyz         how it goes\n\
          operator: curl -H 'Authorization: Bearer {}' {url}/admin/v1/applications\n{}",
         entry(url, &running.city_app_key),

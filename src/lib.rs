@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod conformity;
 mod declarations;
 pub mod demonstration;
 mod disk;

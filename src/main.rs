@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use carbon::config::Config;
+use carbon::conformity::Conform;
 use carbon::stories::Stories;
 use carbon::wiring::{self, Layout};
 use carbon::{demonstration, distances, maintenance, populate, simulation};
@@ -32,6 +33,7 @@ const FALLEN: i32 = 70;
   carbon simulate simulations/scenarios/smoke.toml
   carbon simulate --virtual simulations/scenarios/virtual/storm.toml --seeds 0..200
   carbon import-distances metro.csv --source \"the metro\" --effective 2026-12-01
+  carbon conform scene --base https://your.server/carbon --keys my-app.json
   carbon store verify --data .data       walks the journal and derives every balance again
 
 Logs go to standard error; RUST_LOG=info (or debug, carbon::http=debug, …) shows more."
@@ -56,6 +58,9 @@ enum Command {
     Simulate(Simulate),
     /// Imports the distances between the metro's stations (Z301) into a platform that runs.
     ImportDistances(ImportDistances),
+    /// Plays the platform against a partner's own server, and tells what to mend: 0 all is well,
+    /// 1 something is to be mended, 3 cannot begin.
+    Conform(Conform),
     /// Looks after the data of a platform that is stopped.
     #[command(subcommand)]
     Store(Store),
@@ -104,6 +109,10 @@ struct Sandbox {
     /// File with the operator's key (the platform writes it into its data folder).
     #[arg(long)]
     operator_key: PathBuf,
+    /// Citizens who open an account, light every scene and enter the mall, at a platform that is
+    /// new to them. Needs the key of the city's app beside the operator's.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    citizens: u16,
 }
 
 #[derive(Args)]
@@ -237,7 +246,7 @@ fn main() -> ExitCode {
     let fallback = match &cli.command {
         // What goes wrong in the virtual world goes wrong on purpose.
         Some(Command::Simulate(simulate)) if simulate.stories.wanted() => "off",
-        None | Some(Command::Demo(_) | Command::Simulate(_)) => "warn",
+        None | Some(Command::Demo(_) | Command::Simulate(_) | Command::Conform(_)) => "warn",
         Some(Command::Store(Store::Populate(_))) => "warn",
         Some(_) => "info",
     };
@@ -250,6 +259,7 @@ fn main() -> ExitCode {
         Command::ImportDistances(import) => run(import.run()),
         Command::Simulate(Simulate { compare: Some(compare), .. }) => compare.run(),
         Command::Simulate(simulate) => simulate.run(),
+        Command::Conform(conform) => run(async { Ok(conform.run().await) }),
         Command::Store(Store::Verify(data)) => data.verify(),
         Command::Store(Store::Rebuild(data)) => data.rebuild(),
         Command::Store(Store::Compact(data)) => data.compact(),
@@ -270,7 +280,8 @@ fn main() -> ExitCode {
 fn misspoken(error: &clap::Error) -> ExitCode {
     // Where even the terminal is gone, the exit code says enough.
     let _ = error.print();
-    let simulating = std::env::args().nth(1).is_some_and(|command| command == "simulate");
+    let judges = |command: String| ["simulate", "conform"].contains(&command.as_str());
+    let simulating = std::env::args().nth(1).is_some_and(judges);
     match error.exit_code() {
         0 => ExitCode::SUCCESS,
         _ if simulating => ExitCode::from(simulation::CANNOT_BEGIN),
@@ -331,6 +342,13 @@ impl Sandbox {
         let key = std::fs::read_to_string(&self.operator_key)
             .with_context(|| format!("{file} cannot be read"))?;
         let sandbox = demonstration::sandbox(&self.platform, key.trim()).await?;
+        if self.citizens > 0 {
+            let file = self.operator_key.with_file_name("city-app.key");
+            let city = std::fs::read_to_string(&file)
+                .with_context(|| format!("{} cannot be read", file.display()))?;
+            let (key, city, many) = (key.trim(), city.trim(), self.citizens.into());
+            demonstration::settle(&sandbox, &self.platform, key, city, many).await?;
+        }
         println!("{}", sandbox.summary());
         wiring::signal().await?;
         Ok(ExitCode::SUCCESS)

@@ -1,20 +1,23 @@
 //! What scene partners and malls have in common: who they are, whom they know, what they received.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Path, Query, Request, State};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use carbon_protocol::contracts::admin::AppKeys;
 use carbon_protocol::contracts::c101::{MatchReply, MatchRequest};
 use carbon_protocol::contracts::c201::RawDataRequest;
 use carbon_protocol::contracts::z304::SubmitRequest;
+use carbon_protocol::contracts::z203::AuthorizationPush;
 use carbon_protocol::registry::AppRole;
 use carbon_protocol::seal::SealedField;
 use carbon_protocol::signature::{self, MacType};
-use carbon_protocol::{Ccid, PartnerUid, Reason, Rejection};
+use carbon_protocol::{AppId, Ccid, PartnerUid, Reason, Rejection};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -148,7 +151,11 @@ impl Partner {
             .route("/push/{kind}", post(pushed))
             .with_state(self.clone());
         let pages = Router::new().route("/return", get(returned)).with_state(self.clone());
-        let shown = Router::new().route("/sandbox/pushes", get(shown)).with_state(self.clone());
+        let shown = Router::new()
+            .route("/sandbox/pushes", get(shown))
+            .route("/sandbox/keys", get(told_keys))
+            .route("/sandbox/citizens", get(citizens))
+            .with_state(self.clone());
         let calls = calls.layer(DefaultBodyLimit::max(PUSH_BYTES));
         self.0.faults.over(calls).merge(pages).merge(shown).merge(self.0.faults.routes())
     }
@@ -168,10 +175,9 @@ impl<S: Send + Sync> FromRequest<S> for Incoming {
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         let (parts, body) = request.into_parts();
         let (method, uri, headers) = (parts.method, parts.uri, parts.headers);
-        let body = Bytes::from_request(Request::new(body), state).await.map_err(|refused| {
-            use axum::response::IntoResponse as _;
-            refused.into_response()
-        })?;
+        let body = Bytes::from_request(Request::new(body), state)
+            .await
+            .map_err(|refused| refused.into_response())?;
         Ok(Self { method, uri, headers, body })
     }
 }
@@ -247,4 +253,32 @@ async fn shown(State(partner): State<Partner>) -> Json<Vec<Shown>> {
         kind: delivery.kind,
     };
     Json(newest.into_iter().rev().map(show).collect())
+}
+
+/// The application's keys, as a registration answers them. A sandbox's keys are worth nothing
+/// outside of it, and whoever tries the platform out needs them.
+async fn told_keys(State(partner): State<Partner>) -> Response {
+    let keys = partner.keys();
+    let app_id = match AppId::parse(&keys.app) {
+        Ok(app_id) => app_id,
+        Err(_) => return StatusCode::NOT_FOUND.into_response(),
+    };
+    let (sign_key, data_key) = (hex::encode(&keys.sign), hex::encode(keys.data.bytes()));
+    Json(AppKeys { app_id, sign_key, data_key }).into_response()
+}
+
+/// A citizen as a partner knows them.
+#[derive(Serialize)]
+struct Known {
+    ccid: Ccid,
+}
+
+/// The pseudonyms that the platform has told this partner: by 01.Z203 or 02.Z203.
+async fn citizens(State(partner): State<Partner>) -> Json<Vec<Known>> {
+    let mut told: BTreeSet<Ccid> = partner.0.links.lock().keys().cloned().collect();
+    for delivery in partner.deliveries().all() {
+        let push = delivery.verified.then(|| delivery.read::<AuthorizationPush>().ok());
+        told.extend(push.flatten().into_iter().flat_map(|push| push.items).map(|item| item.ccid));
+    }
+    Json(told.into_iter().map(|ccid| Known { ccid }).collect())
 }
