@@ -7,6 +7,7 @@ mod declarations;
 pub mod demonstration;
 mod disk;
 pub mod distances;
+mod docs;
 pub mod http;
 pub mod identity;
 pub mod journal;

@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use crate::clock::SystemClock;
 use crate::config::{BusMode, Config};
 use crate::declarations;
+use crate::docs;
 use crate::http::{self, Fittings, HttpState};
 use crate::identity::SaasIdentity;
 use crate::journal::{self, FileJournal};
@@ -295,7 +296,12 @@ fn router(
         entries,
         auths,
     ));
-    Ok(door.merge(h5))
+    Ok(door.merge(h5).merge(docs::router(&document())?))
+}
+
+/// Every interface of the platform and of its partners, as OpenAPI.
+pub(crate) fn document() -> serde_json::Value {
+    http::openapi()
 }
 
 /// Resolves when the process is asked to end (Ctrl-C, or SIGTERM).

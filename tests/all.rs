@@ -16,6 +16,7 @@ mod load;
 mod manners;
 mod nats;
 mod opening;
+mod quickstart;
 mod raw;
 mod reckoning;
 mod reference;

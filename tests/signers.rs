@@ -44,6 +44,13 @@ for (const v of JSON.parse(readFileSync("vectors.json", "utf8")).vectors) {
 }
 "#;
 
+/// The shell reads a list `type key file`, and the texts from the files beside it.
+const SHELL: &str = r#"
+SIGN_TYPE=HMAC-SM3
+. ./carbon-sign.sh
+while read -r SIGN_TYPE SIGN_KEY file; do carbon_mac <"$WORK/$file"; done <"$WORK/list"
+"#;
+
 /// Java and Go have no JSON reader of their own (or none worth its lines here): they read the
 /// vectors as hexadecimal lines `type key text`, and print the signatures.
 const JAVA: &str = r#"
@@ -154,6 +161,24 @@ fn the_python_signer_makes_them() {
         python.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONIOENCODING", "utf-8");
         compare("Python", python.args(["-c", PYTHON]).current_dir(folder()));
     }
+}
+
+#[test]
+fn the_shell_signer_makes_them() {
+    if Command::new("openssl").arg("version").output().is_err() {
+        println!("SKIPPED: no openssl here: the signer for shells was not run");
+        return;
+    }
+    let work = tempfile::tempdir().unwrap();
+    let mut list = String::new();
+    for (no, v) in vectors().iter().enumerate() {
+        std::fs::write(work.path().join(no.to_string()), &v.text).unwrap();
+        list += &format!("{} {} {no}\n", v.kind, hex::encode(&v.key));
+    }
+    std::fs::write(work.path().join("list"), list).unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-e", "-c", SHELL]).current_dir(folder()).env("WORK", work.path());
+    compare("shell", &mut shell);
 }
 
 #[test]
