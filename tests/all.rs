@@ -10,6 +10,7 @@ mod faults;
 mod figures;
 mod harness;
 mod hostile;
+mod interfaces;
 mod interop;
 mod kill;
 mod load;

@@ -89,8 +89,9 @@ async fn read(canonical: Vec<u8>) -> Result<Dictionary, Failure> {
 #[utoipa::path(
     post, path = "/admin/v1/dictionaries", operation_id = "importDictionary", tag = "operator",
     params(
-        ("source" = String, Query, description = "Where it comes from: 1 to 256 characters."),
-        ("effective" = String, Query, description = "First day of behaviour that it measures."),
+        ("source" = String, Query, description = "Where it comes from.", min_length = 1,
+            max_length = 256),
+        ("effective" = Day, Query, description = "First day of behaviour that it measures."),
         ("verified" = Option<bool>, Query,
             description = "Whether it was agreed with the operator of the metro."),
     ),

@@ -20,7 +20,7 @@ use carbon_protocol::quality::{
 };
 use carbon_protocol::registry::{App, AppRole};
 use carbon_protocol::signature::digest8;
-use carbon_protocol::{AppNo, Reason, Serial};
+use carbon_protocol::{AppId, AppNo, Reason, Serial};
 
 use super::HttpState;
 use super::declaring::{Nothing, app_of};
@@ -301,7 +301,7 @@ pub async fn qualities(
 /// The quality of an application's data, with its newest samplings.
 #[utoipa::path(
     get, path = "/admin/v1/data-quality/{appId}", operation_id = "dataQuality", tag = "operator",
-    params(("appId" = String, Path, description = "The application.")),
+    params(("appId" = AppId, Path, description = "The application.")),
     responses((status = 200, body = Envelope<QualityView>)),
 )]
 pub async fn quality(State(state): State<HttpState>, call: Looked<Nothing>) -> Answer<QualityView> {

@@ -3,9 +3,9 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use carbon_protocol::{Day, Reason};
 use carbon_protocol::contracts::z301::{Distance, Distances, DistancesRequest};
 use carbon_protocol::envelope::Envelope;
+use carbon_protocol::{Day, Reason};
 
 use super::exchange::{Compressible, Data};
 use super::fault::Fault;

@@ -27,6 +27,10 @@ fn stem(operation: &str) -> String {
         "adoptMethodologies" | "listMethodologies" => "admin-methodologies",
         "startRun" | "run" => "admin-issuance-runs",
         "pushes" => "admin-pushes",
+        "listDictionaries" => "admin-dictionaries-list",
+        "startSampling" => "admin-samplings",
+        "listDataQuality" => "admin-data-quality-list",
+        "dataQuality" => "admin-data-quality",
         "settlements" => "admin-settlements",
         _ => "",
     };

@@ -5,6 +5,7 @@
 
 use carbon_protocol::AppId;
 use carbon_protocol::contracts::c101::{MatchReply, MatchRequest};
+use carbon_protocol::contracts::c201::{RawData, RawDataRequest};
 use carbon_protocol::contracts::m203::{LinkReply, LinkRequest};
 use carbon_protocol::contracts::z203::AuthorizationPush;
 use carbon_protocol::contracts::z305::IssuancePush;
@@ -19,7 +20,7 @@ pub fn document() -> OpenApi {
 }
 
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(c101, q101, link, challenge, z203, m203, z305))]
+#[openapi(paths(c101, c201, q101, link, challenge, z203, m203, z305))]
 struct Webhooks;
 
 /// The consent pages, as a document of their own: the H5 serves them, not this door.
@@ -100,6 +101,17 @@ enum Receipt {
     ),
 )]
 fn c101() {}
+
+/// C201 原始采集数据查询: the raw data behind records that you submitted, for the platform to compare.
+#[utoipa::path(
+    post, path = "C201", operation_id = "C201", tag = "partner",
+    request_body = RawDataRequest,
+    responses(
+        (status = 200, body = Envelope<RawData>),
+        (status = 401, description = "The signature is wrong, stale or replayed: refuse it."),
+    ),
+)]
+fn c201() {}
 
 /// Q101 账号匹配: as C101, of a benefit partner; no user means a visit to a branch.
 #[utoipa::path(
