@@ -19,6 +19,7 @@ pub mod pages;
 pub mod partners;
 pub mod populate;
 mod signed;
+mod signing;
 pub mod simulation;
 pub mod store;
 pub mod stories;

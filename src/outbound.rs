@@ -57,6 +57,9 @@ pub enum NoAnswer {
     /// The connection failed or broke.
     #[error("the connection failed")]
     Broken,
+    /// It could not be signed.
+    #[error("the platform's keys failed")]
+    Unsigned,
     /// The answer was larger than [`ANSWER_BYTES`].
     #[error("the answer is too large")]
     TooLarge,

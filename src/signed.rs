@@ -1,5 +1,5 @@
 //! Signed calls out: what the platform asks of the identity service and of partners carries a
-//! signature, and an answer counts only with one. Both are made under the same key.
+//! signature, and an answer counts only with one.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,14 +7,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use carbon_protocol::envelope::{Envelope, OK};
 use carbon_protocol::signature::{
-    APP_ID, MacType, NONCE, REQUEST_ID, SIGN, SIGN_TYPE, TIMESTAMP, answer_string, request_string,
-    sign, verify,
+    APP_ID, NONCE, REQUEST_ID, SIGN, SIGN_TYPE, SignType, TIMESTAMP, answer_string, request_string,
 };
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::outbound::{Answer, NoAnswer, Outbound, Reach};
+use crate::signing::Wire;
 
 /// How far an answer's time may be from ours.
 const WINDOW_MS: i64 = 5 * 60 * 1000;
@@ -46,7 +46,7 @@ pub async fn post(
     outbound: &Outbound,
     reach: Reach,
     url: &Url,
-    (app, key): (&str, &[u8]),
+    (app, wire): (&str, &dyn Wire),
     body: Vec<u8>,
 ) -> Result<Answer, NoAnswer> {
     let target = match url.query() {
@@ -56,14 +56,17 @@ pub async fn post(
     let timestamp = now_ms();
     let nonce = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 18]>());
     let string = request_string("POST", &target, timestamp, &nonce, &body);
-    let signature = sign(MacType::HmacSm3, key, &string);
+    let (kind, signature) = wire.sign(&string).map_err(|failure| {
+        tracing::error!(%failure, app, "a call out cannot be signed");
+        NoAnswer::Unsigned
+    })?;
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for (name, value) in [
         (APP_ID, app),
         (TIMESTAMP, timestamp.to_string().as_str()),
         (NONCE, nonce.as_str()),
-        (SIGN_TYPE, "HMAC-SM3"),
+        (SIGN_TYPE, kind.to_string().as_str()),
         (SIGN, signature.as_str()),
     ] {
         // An application id that is no header value was declared in vain: nobody can be called.
@@ -77,7 +80,7 @@ pub async fn ask<T: DeserializeOwned>(
     outbound: &Outbound,
     reach: Reach,
     url: &Url,
-    caller: (&str, &[u8]),
+    caller: (&str, &dyn Wire),
     body: Vec<u8>,
 ) -> Result<T, Unanswered> {
     let answer = post(outbound, reach, url, caller, body).await?;
@@ -93,11 +96,11 @@ pub async fn ask<T: DeserializeOwned>(
     envelope.data.ok_or(Unanswered::Unreadable)
 }
 
-/// Whether an answer was signed with the key, just now.
-pub fn is_signed(answer: &Answer, key: &[u8]) -> bool {
+/// Whether an answer was signed by the other end of the wire, just now.
+pub fn is_signed(answer: &Answer, wire: &dyn Wire) -> bool {
     let header = |name| answer.header(name).unwrap_or_default();
     let (Ok(kind), Ok(timestamp)) =
-        (header(SIGN_TYPE).parse::<MacType>(), header(TIMESTAMP).parse::<i64>())
+        (header(SIGN_TYPE).parse::<SignType>(), header(TIMESTAMP).parse::<i64>())
     else {
         return false;
     };
@@ -106,11 +109,14 @@ pub fn is_signed(answer: &Answer, key: &[u8]) -> bool {
     }
     let (request, nonce) = (header(REQUEST_ID), header(NONCE));
     let string = answer_string(answer.status, request, timestamp, nonce, &answer.body);
-    verify(kind, key, &string, header(SIGN))
+    wire.is_theirs(kind, &string, header(SIGN)).unwrap_or_else(|failure| {
+        tracing::error!(%failure, "an answer cannot be verified");
+        false
+    })
 }
 
 /// Signatures are about now, not about the platform's own order of events: the plain clock will do.
-fn now_ms() -> i64 {
+pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
@@ -124,6 +130,8 @@ pub mod rehearsal {
     use axum::body::Bytes;
     use axum::http::{HeaderMap, StatusCode, Uri};
     use axum::response::{IntoResponse, Response};
+    use carbon_protocol::signature::{MacType, sign, verify};
+    use carbon_protocol::sm2::{PrivateKey, PublicKey};
     use parking_lot::Mutex;
 
     use super::*;
@@ -138,6 +146,9 @@ pub mod rehearsal {
         pub answer: (u16, String),
         /// The key it signs its answers with.
         pub key: Vec<u8>,
+        /// The key pair it signs its answers with instead, and the public key that calls to it are
+        /// then signed by.
+        pub pair: Option<(PrivateKey, PublicKey)>,
         /// Headers beyond the signature's.
         pub extra: Vec<(&'static str, &'static str)>,
     }
@@ -155,8 +166,12 @@ pub mod rehearsal {
     impl Rehearsal {
         /// Starts a server whose callers sign with `key`, as it does.
         pub async fn start(key: &[u8]) -> Self {
-            let script =
-                Script { answer: (200, "{}".into()), key: key.to_vec(), extra: Vec::new() };
+            let script = Script {
+                answer: (200, "{}".into()),
+                key: key.to_vec(),
+                pair: None,
+                extra: Vec::new(),
+            };
             let script = Arc::new(Mutex::new(script));
             let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
             let (shared, kept, key) = (script.clone(), calls.clone(), key.to_vec());
@@ -190,20 +205,29 @@ pub mod rehearsal {
         let timestamp = header(TIMESTAMP).parse().unwrap_or_default();
         let target = uri.path_and_query().unwrap().as_str();
         let string = request_string("POST", target, timestamp, header(NONCE), body);
-        if !verify(MacType::HmacSm3, key, &string, header(SIGN)) {
+        let right = match &script.pair {
+            Some((_, caller)) => {
+                header(SIGN_TYPE) == "SM2-SM3" && caller.verify(&string, header(SIGN))
+            }
+            None => verify(MacType::HmacSm3, key, &string, header(SIGN)),
+        };
+        if !right {
             return StatusCode::UNAUTHORIZED.into_response();
         }
         calls.push((target.to_owned(), header(APP_ID).to_owned(), body.to_vec()));
         let (status, text) = script.answer.clone();
         let (at, nonce) = (now_ms(), "nonce-of-answer");
         let string = answer_string(status, "r-1", at, nonce, text.as_bytes());
-        let signature = sign(MacType::HmacSm3, &script.key, &string);
+        let (kind, signature) = match &script.pair {
+            Some((pair, _)) => ("SM2-SM3", pair.sign(&string)),
+            None => ("HMAC-SM3", sign(MacType::HmacSm3, &script.key, &string)),
+        };
         let mut response = (StatusCode::from_u16(status).unwrap(), text).into_response();
         for (name, value) in [
             (REQUEST_ID, "r-1"),
             (TIMESTAMP, at.to_string().as_str()),
             (NONCE, nonce),
-            (SIGN_TYPE, "HMAC-SM3"),
+            (SIGN_TYPE, kind),
             (SIGN, signature.as_str()),
         ] {
             response.headers_mut().insert(name, value.parse().unwrap());

@@ -53,8 +53,18 @@ fn python(arguments: &[&str]) -> Option<Output> {
     python.output().ok()
 }
 
+fn has_gmssl() -> bool {
+    python(&["-c", "import gmssl.sm2"]).is_some_and(|ran| ran.status.success())
+}
+
+/// Runs a program with gmssl in a folder; none where there is none.
+pub fn python_in(folder: &Path, program: &str) -> Option<Output> {
+    let within = format!("import os, sys\nos.chdir({folder:?})\nsys.path.insert(0, '')\n{program}");
+    has_gmssl().then(|| python(&["-c", &within]))?
+}
+
 fn is_missing(test: &str) -> bool {
-    let there = python(&["-c", "import gmssl.sm2"]).is_some_and(|ran| ran.status.success());
+    let there = has_gmssl();
     if !there {
         skipped(test, "no python3 with gmssl");
     }

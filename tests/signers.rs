@@ -5,7 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use carbon_protocol::signature::{self, MacType};
+use carbon_protocol::sm2::PublicKey;
 use serde_json::Value;
+
+use super::harness::skipped;
+use super::interop;
 
 /// Reads the vectors, signs each by the file beside them, and prints the signatures, a line each.
 const PYTHON: &str = r#"
@@ -22,6 +26,30 @@ for v in json.load(open("vectors.json", encoding="utf-8"))["vectors"]:
     else:
         text = s.answer_string(v["status"], v["requestId"], v["timestamp"], v["nonce"], body)
     print(s.sign(v["signType"], key, text))
+"#;
+
+/// Verifies the vectors of SM2-SM3, then signs with every part of them and verifies that.
+const PYTHON_SM2: &str = r#"
+import json, carbon_sign as s
+sm2 = json.load(open("vectors.json", encoding="utf-8"))["sm2"]
+key, public = bytes.fromhex(sm2["privateKeyHex"]), sm2["publicKey"]
+mine = s.Signer("app", key, "SM2-SM3", platform_keys=[public])
+for v in sm2["vectors"]:
+    body = v["body"].encode()
+    headers = {"x-timestamp": str(v["timestamp"]), "X-NONCE": v["nonce"],
+               "X-Sign-Type": "SM2-SM3", "X-Sign": v["sign"]}
+    def right(headers):
+        if v["kind"] == "request":
+            return mine.push_is_right(v["method"], v["pathAndQuery"], headers, body)
+        return mine.answer_is_right(v["status"], {**headers, "x-request-id": v["requestId"]}, body)
+    assert right(headers) == v["right"], v["name"]
+    assert not right({**headers, "X-Sign-Type": "HMAC-SM3"}), v["name"]
+    if v["kind"] == "request":
+        own = mine.headers(v["method"], v["pathAndQuery"], body)
+        assert mine.push_is_right(v["method"], v["pathAndQuery"], own, body), v["name"]
+        text = s.request_string(v["method"], v["pathAndQuery"], own["X-Timestamp"],
+                                own["X-Nonce"], body)
+        print(own["X-Sign"], text.hex())
 "#;
 
 const NODE: &str = r#"
@@ -99,23 +127,27 @@ fn vectors() -> Vec<Vector> {
     let file: Value = serde_json::from_slice(&file).unwrap();
     let read = |v: &Value| {
         let text = |name: &str| v[name].as_str().unwrap();
-        let (stamp, body) = (v["timestamp"].as_i64().unwrap(), text("body").as_bytes());
-        let signed = if v["kind"] == "request" {
-            let (method, path) = (text("method"), text("pathAndQuery"));
-            signature::request_string(method, path, stamp, text("nonce"), body)
-        } else {
-            let status = u16::try_from(v["status"].as_u64().unwrap()).unwrap();
-            signature::answer_string(status, text("requestId"), stamp, text("nonce"), body)
-        };
         Vector {
             name: text("name").to_owned(),
             kind: text("signType").parse().unwrap(),
             key: hex::decode(text("keyHex")).unwrap(),
-            text: signed,
+            text: text_of(v),
             sign: text("sign").to_owned(),
         }
     };
     file["vectors"].as_array().unwrap().iter().map(read).collect()
+}
+
+/// What is signed of a vector.
+fn text_of(v: &Value) -> Vec<u8> {
+    let text = |name: &str| v[name].as_str().unwrap();
+    let (stamp, body) = (v["timestamp"].as_i64().unwrap(), text("body").as_bytes());
+    if v["kind"] == "request" {
+        let (method, path) = (text("method"), text("pathAndQuery"));
+        return signature::request_string(method, path, stamp, text("nonce"), body);
+    }
+    let status = u16::try_from(v["status"].as_u64().unwrap()).unwrap();
+    signature::answer_string(status, text("requestId"), stamp, text("nonce"), body)
 }
 
 fn has(program: &str) -> bool {
@@ -179,6 +211,36 @@ fn the_shell_signer_makes_them() {
     let mut shell = Command::new("sh");
     shell.args(["-e", "-c", SHELL]).current_dir(folder()).env("WORK", work.path());
     compare("shell", &mut shell);
+}
+
+#[test]
+fn the_vectors_of_sm2_verify_or_do_not_as_they_say() {
+    let file = std::fs::read(folder().join("vectors.json")).unwrap();
+    let file: Value = serde_json::from_slice(&file).unwrap();
+    let public = PublicKey::from_hex(file["sm2"]["publicKey"].as_str().unwrap()).unwrap();
+    let vectors = file["sm2"]["vectors"].as_array().unwrap();
+    assert!(vectors.len() >= 8);
+    for vector in vectors {
+        let right = public.verify(&text_of(vector), vector["sign"].as_str().unwrap());
+        assert_eq!(right, vector["right"].as_bool().unwrap(), "{}", vector["name"]);
+    }
+}
+
+#[test]
+fn the_python_signer_speaks_sm2() {
+    let Some(ran) = interop::python_in(&folder(), PYTHON_SM2) else {
+        return skipped("the_python_signer_speaks_sm2", "no python3 with gmssl");
+    };
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let file = std::fs::read(folder().join("vectors.json")).unwrap();
+    let file: Value = serde_json::from_slice(&file).unwrap();
+    let public = PublicKey::from_hex(file["sm2"]["publicKey"].as_str().unwrap()).unwrap();
+    let said = String::from_utf8(ran.stdout).unwrap();
+    assert!(said.lines().count() >= 4, "{said}");
+    for line in said.lines() {
+        let (sign, text) = line.split_once(' ').unwrap();
+        assert!(public.verify(&hex::decode(text).unwrap(), sign), "{line}");
+    }
 }
 
 #[test]

@@ -5,6 +5,11 @@
 //   Map<String, String> headers = signer.headers("POST", "/api/v1/Z101", body);
 //   signer.answerIsRight(200, answerHeaders, answerBody);
 //   signer.pushIsRight("POST", "/push/z203", pushHeaders, pushBody);
+//
+// SM2-SM3 is the third type; the JDK has no SM2. With a provider that has it (SM3withSM2), X-Sign is
+// the signature in DER (never r and s side by side) in hexadecimal, with the signer's id
+// 1234567812345678; answers and pushes verify under the platform's keys of GET /api/v1/keys.
+// vectors.json has signatures to verify.
 
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;

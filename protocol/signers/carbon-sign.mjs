@@ -6,6 +6,11 @@
 //   const headers = signer.headers("POST", "/api/v1/Z101", Buffer.from("{}"));
 //   signer.answerIsRight(response.status, response.headers, body);
 //   signer.pushIsRight("POST", "/push/z203", request.headers, body);
+//
+// SM2-SM3 is the third type; Node's standard library cannot sign it with the signer's id that it
+// needs (1234567812345678). With a library that can, X-Sign is the signature in DER (never r and s
+// side by side) in hexadecimal; answers and pushes verify under the platform's keys of
+// GET /api/v1/keys. vectors.json has signatures to verify.
 
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 

@@ -5,6 +5,11 @@
 //	err := signer.Sign(request, body)
 //	ok := signer.AnswerIsRight(response, answerBody)
 //	ok = signer.PushIsRight(pushRequest, pushBody)
+//
+// SM2-SM3 is the third type; Go's standard library has no SM2. With a library that has it, X-Sign is
+// the signature in DER (never r and s side by side) in hexadecimal, with the signer's id
+// 1234567812345678; answers and pushes verify under the platform's keys of GET /api/v1/keys.
+// vectors.json has signatures to verify.
 package carbonsign
 
 import (

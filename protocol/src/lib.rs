@@ -13,6 +13,7 @@ pub mod examples;
 pub mod ids;
 pub mod intake;
 pub mod issuance;
+pub mod keys;
 pub mod methodology;
 mod packed;
 pub mod policy;

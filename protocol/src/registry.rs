@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::keys::AppKey;
 use crate::methodology::Methodology;
 use crate::policy::Policy;
 use crate::signature::digest8;
@@ -61,12 +62,10 @@ pub struct App {
     pub no_account_text: Option<String>,
     /// Whether wrong signatures are explained and loopback addresses allowed.
     pub sandbox: bool,
-    /// Signing secret, sealed.
-    #[serde(with = "serde_bytes")]
-    pub sign_key: Vec<u8>,
-    /// Key of personal-data fields, sealed.
-    #[serde(with = "serde_bytes")]
-    pub data_key: Vec<u8>,
+    /// Its keys, by number: those of signatures and those of personal-data fields.
+    pub keys: Vec<AppKey>,
+    /// The highest number a key of it ever had.
+    pub newest_key: u32,
     /// Whether it may call at all.
     pub suspended: bool,
     /// When its newest and previous token were issued (Z101).
@@ -226,6 +225,22 @@ pub enum RegistryCommand {
         /// Whether it is suspended.
         suspended: bool,
     },
+    /// Give an application one more key; its number is the registry's.
+    AddKey {
+        /// Which application.
+        app: AppNo,
+        /// The key.
+        key: Box<AppKey>,
+    },
+    /// End a key's validity.
+    RetireKey {
+        /// Of which application.
+        app: AppNo,
+        /// Which.
+        key: u32,
+        /// From when it is valid no more.
+        until: Timestamp,
+    },
     /// A token was asked for (Z101).
     IssueToken {
         /// By whom.
@@ -245,6 +260,8 @@ pub enum RegistryReply {
     App(AppNo),
     /// The scene's number.
     Scene(SceneNo),
+    /// The key's number.
+    Key(u32),
     /// The token's issue time.
     Token(Timestamp),
 }
@@ -272,6 +289,22 @@ pub enum RegistryEvent {
         app: AppNo,
         /// Whether it is suspended.
         suspended: bool,
+    },
+    /// An application has one more key.
+    KeyAdded {
+        /// Which application.
+        app: AppNo,
+        /// The key, numbered.
+        key: Box<AppKey>,
+    },
+    /// A key's validity has an end.
+    KeyRetired {
+        /// Of which application.
+        app: AppNo,
+        /// Which.
+        key: u32,
+        /// From when it is valid no more.
+        until: Timestamp,
     },
     /// A token was issued.
     TokenIssued {

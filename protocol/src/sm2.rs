@@ -14,6 +14,7 @@
 
 use std::fmt;
 
+use ::sm2::dsa::signature::hazmat::PrehashVerifier as _;
 use ::sm2::dsa::signature::{Signer as _, Verifier as _};
 use ::sm2::dsa::{Signature, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
@@ -66,15 +67,18 @@ impl PublicKey {
         signature.len() <= SIGN_MAX && right().is_some()
     }
 
-    /// Whether 64 bytes r‖s, in hexadecimal, are a signature: right but for its form. To explain a
-    /// refusal with, never to accept by.
-    pub fn is_bare(&self, bytes: &[u8], signature: &str) -> bool {
-        let right = || {
-            let mut bare = [0; Signature::BYTE_SIZE];
-            hex::decode_to_slice(signature, &mut bare).ok()?;
-            self.verifier()?.verify(bytes, &Signature::from_slice(&bare).ok()?).ok()
-        };
-        right().is_some()
+    /// What is wrong with the form of a signature that is right but for it. To explain a refusal
+    /// with, never to accept by.
+    pub fn mistake(&self, bytes: &[u8], signature: &str) -> Option<&'static str> {
+        let given = hex::decode(signature.get(..SIGN_MAX.min(signature.len()))?).ok()?;
+        let (key, digest) = (self.verifier()?, crate::signature::sm3(bytes));
+        if let Ok(bare) = Signature::from_slice(&given) {
+            let right = key.verify(bytes, &bare).is_ok();
+            return right.then_some("it is r and s side by side: DER is expected");
+        }
+        let signature = Signature::from_der(&given).ok()?;
+        let right = key.verify_prehash(&digest, &signature).is_ok();
+        right.then_some("SM3 was taken without Z, the digest of the signer's id and key")
     }
 }
 
@@ -138,6 +142,8 @@ impl fmt::Debug for PrivateKey {
 
 #[cfg(test)]
 mod tests {
+    use ::sm2::dsa::signature::hazmat::PrehashSigner as _;
+
     use super::*;
 
     /// GB/T 32918.5-2017 (GM/T 0003.5-2012), appendix A.2: private key, public key, r and s of
@@ -198,7 +204,13 @@ mod tests {
         let bytes = b"message digest";
         let bare = [R, S].concat();
         assert!(!public.verify(bytes, &bare), "r and s without DER");
-        assert!(public.is_bare(bytes, &bare) && !public.is_bare(b"other", &bare));
+        assert!(public.mistake(bytes, &bare).unwrap().contains("DER"));
+        assert_eq!(public.mistake(b"other", &bare), None);
+        let without_z = key().0.sign_prehash(&crate::signature::sm3(bytes)).unwrap();
+        let without_z = hex::encode(without_z.to_der().as_bytes());
+        assert!(!public.verify(bytes, &without_z));
+        assert!(public.mistake(bytes, &without_z).unwrap().contains("without Z"));
+        assert_eq!(public.mistake(bytes, &der(R, S)), None, "nothing is wrong with it");
         // n - s, the "other form" of ECDSA: n of the curve less S.
         let n = "fffffffeffffffffffffffffffffffff7203df6b21c6052b53bbf40939d54123";
         let negative = minus(n, S);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use carbon_protocol::contracts::{
-    admin, c101, c201, dictionaries, events, identity, m203, m303, m401, m402, m403, m405,
+    admin, c101, c201, dictionaries, events, identity, keys, m203, m303, m401, m402, m403, m405,
     sampling, z101, z102, z201, z202, z203, z204, z301, z302, z303, z304, z305, z306, z501, z502,
     z504, z601,
 };
@@ -51,6 +51,8 @@ const REQUESTS: &[(&str, Again)] = &[
     ("admin-partners.request", again::<admin::PartnerRequest>),
     ("admin-applications.request", again::<admin::AppRequest>),
     ("admin-suspend.request", again::<admin::SuspendRequest>),
+    ("admin-keys.request", again::<keys::KeyRequest>),
+    ("admin-keys-retire.request", again::<keys::RetireRequest>),
     ("admin-scenes.request", again::<admin::SceneRequest>),
     ("admin-agreements.request", again::<admin::AgreementRequest>),
     ("admin-policies.request", again::<Policy>),
@@ -118,6 +120,9 @@ const OTHERS: &[(&str, Again)] = &[
     ("admin-declared.answer", again::<admin::Declared>),
     ("admin-applications.answer", again::<admin::AppKeys>),
     ("admin-applications-list.answer", again::<admin::AppsView>),
+    ("keys.answer", again::<keys::PlatformKeys>),
+    ("admin-keys.answer", again::<keys::KeyAdded>),
+    ("admin-keys-list.answer", again::<keys::KeysView>),
     ("admin-scenes-list.answer", again::<admin::ScenesView>),
     ("admin-issuance-runs.answer", again::<admin::RunView>),
     ("admin-pushes.answer", again::<admin::PushesView>),

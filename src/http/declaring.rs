@@ -20,6 +20,7 @@ use url::Url;
 use super::HttpState;
 use super::exchange::{Answer, Data};
 use super::fault::{Fault, misfit};
+use super::keys::Given;
 use super::operator::{Looked, Operated};
 
 /// Most methodologies that are adopted at once.
@@ -84,9 +85,7 @@ pub async fn applications(
 ) -> Answer<AppKeys> {
     let request = call.body;
     check_app(&request)?;
-    let sign_key = key_of::<32>(request.sign_key.as_deref(), "signKey")?;
-    let data_key = key_of::<16>(request.data_key.as_deref(), "dataKey")?;
-    let vault = state.platform.vault();
+    let given = Given::of(&request)?;
     let app_id = request.app_id.clone();
     let app = App {
         no: AppNo(0),
@@ -100,8 +99,8 @@ pub async fn applications(
         mall_url: request.mall_url,
         no_account_text: request.no_account_text,
         sandbox: request.sandbox,
-        sign_key: vault.seal_secret(&sign_key),
-        data_key: vault.seal_secret(&data_key),
+        keys: given.taken(&state)?,
+        newest_key: 0,
         suspended: false,
         tokens: [Timestamp(0); 2],
     };
@@ -109,16 +108,13 @@ pub async fn applications(
         RegistryReply::App(no) => no,
         _ => return misfit(),
     };
-    // The machine compares everything but sealed secrets: what is in them is compared here.
+    // The machine compares everything but keys in custody: those are compared here.
     let registry = state.platform.registry();
     let Some(known) = registry.app(no) else { return misfit() };
-    let same = vault.open_secret(&known.sign_key)? == sign_key
-        && vault.open_secret(&known.data_key)? == data_key;
-    if !same {
+    if !given.are_of(&state, known)? {
         return Err(Fault::of_field(Reason::AlreadyRegistered, "signKey"));
     }
-    let (sign_key, data_key) = (hex::encode(sign_key), hex::encode(data_key));
-    Ok(Data(AppKeys { app_id, sign_key, data_key }))
+    Ok(Data(given.shown(app_id)))
 }
 
 fn check_app(request: &AppRequest) -> Result<(), Fault> {
@@ -150,18 +146,6 @@ fn check_app(request: &AppRequest) -> Result<(), Fault> {
         Some(text) => texts(&[("noAccountText", text, 500)]),
         None => Ok(()),
     }
-}
-
-/// A key as given, or a fresh one.
-fn key_of<const N: usize>(given: Option<&str>, field: &str) -> Result<Vec<u8>, Fault> {
-    let mut key = vec![0; N];
-    match given {
-        Some(text) => hex::decode_to_slice(text, &mut key).map_err(|_| {
-            Fault::of_field(Reason::OutOfRange, field).with(format!("{N} bytes, hexadecimal"))
-        })?,
-        None => rand::RngCore::fill_bytes(&mut rand::rng(), &mut key),
-    }
-    Ok(key)
 }
 
 /// Suspends or readmits an application.

@@ -1,7 +1,7 @@
 //! One exchange: gives a request its id, its span and its language, turns what a handler returned
 //! into the envelope, and signs the answer as soon as the application is known.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -9,12 +9,14 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use carbon_protocol::envelope::{Envelope, OK};
-use carbon_protocol::signature::{self, MacType};
+use carbon_protocol::signature;
+use parking_lot::Mutex;
 use serde::Serialize;
 use tracing::Instrument as _;
 
 use super::HttpState;
 use super::fault::Fault;
+use crate::signing::Signer;
 
 /// Characters of a path that the audit log keeps.
 const AUDITED_CHARS: usize = 200;
@@ -25,15 +27,7 @@ pub struct Exchange(Arc<Inner>);
 
 struct Inner {
     request_id: String,
-    signer: OnceLock<Signer>,
-}
-
-/// With what answers are signed: the application's own key.
-pub struct Signer {
-    /// The key.
-    pub key: Vec<u8>,
-    /// The type the caller used.
-    pub kind: MacType,
+    signer: Mutex<Option<Signer>>,
 }
 
 impl Exchange {
@@ -42,10 +36,10 @@ impl Exchange {
         &self.0.request_id
     }
 
-    /// From here on the answer is signed.
-    pub fn sign_with(&self, signer: Signer) {
-        // A second application in one request cannot be: the first stays.
-        let _ = self.0.signer.set(signer);
+    /// From here on the answer is signed, with this from now on: first with what the caller claims
+    /// to sign with, then with the key that the caller did sign with.
+    pub fn sign_with(&self, signer: Option<Signer>) {
+        *self.0.signer.lock() = signer;
     }
 }
 
@@ -123,7 +117,7 @@ pub async fn exchange(
 ) -> Response {
     let request_id = uuid::Uuid::now_v7().to_string();
     let exchange =
-        Exchange(Arc::new(Inner { request_id: request_id.clone(), signer: OnceLock::new() }));
+        Exchange(Arc::new(Inner { request_id: request_id.clone(), signer: Mutex::default() }));
     request.extensions_mut().insert(exchange.clone());
     let language = language(request.headers());
     let audited = request.uri().path().starts_with("/admin/").then(|| {
@@ -204,13 +198,18 @@ async fn seal(state: &HttpState, exchange: &Exchange, answer: Response) -> Respo
         }
     };
     put(signature::REQUEST_ID, exchange.request_id());
-    if let Some(signer) = exchange.0.signer.get() {
+    let signer = exchange.0.signer.lock().take();
+    if let Some(signer) = signer {
         let status = parts.status.as_u16();
         let string = signature::answer_string(status, exchange.request_id(), now, &nonce, &body);
         put(signature::TIMESTAMP, &now.to_string());
         put(signature::NONCE, &nonce);
-        put(signature::SIGN_TYPE, &signer.kind.to_string());
-        put(signature::SIGN, &signature::sign(signer.kind, &signer.key, &string));
+        put(signature::SIGN_TYPE, &signer.kind().to_string());
+        match signer.sign(&string) {
+            Ok(sign) => put(signature::SIGN, &sign),
+            // The caller will not believe it, and ask again.
+            Err(failure) => tracing::error!(%failure, "an answer cannot be signed"),
+        }
     }
     Response::from_parts(parts, Body::from(body))
 }

@@ -10,16 +10,18 @@ use axum::extract::{FromRequest, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use carbon_protocol::registry::{App, AppRole};
-use carbon_protocol::signature::{self, MacType};
+use carbon_protocol::signature::{self, SignType};
 use carbon_protocol::{AppId, AppNo, Reason, Timestamp};
 use futures::StreamExt as _;
 use serde::de::DeserializeOwned;
 
 use super::HttpState;
-use super::exchange::{Exchange, Signer};
+use super::exchange::Exchange;
 use super::fault::Fault;
 use super::json;
 use super::nonces::Seen;
+use super::trial::Trial;
+use crate::signing::AppWire;
 
 /// Shortest and longest nonce.
 const NONCE_LENGTH: std::ops::RangeInclusive<usize> = 8..=64;
@@ -211,20 +213,24 @@ async fn climb<P: Permission>(
     let id = AppId::parse(claimed.app).map_err(|_| unknown())?;
     let app = registry.app_by_id(&id).filter(|app| !app.suspended).ok_or_else(unknown)?.clone();
     tracing::Span::current().record("app", app.id.as_str());
-    let kind = claimed.kind.map_or(Ok(MacType::default()), str::parse);
-    let key = state.platform.vault().open_secret(&app.sign_key)?;
-    if let Some(exchange) = exchange {
-        let kind = kind.unwrap_or_default();
-        exchange.sign_with(Signer { key: key.clone(), kind });
-    }
+    let kind = claimed.kind.map_or(Ok(SignType::default()), str::parse);
+    let answer_with = |signer| {
+        if let Some(exchange) = &exchange {
+            exchange.sign_with(signer);
+        }
+    };
+    let wire = AppWire { vault: state.platform.vault(), app: &app, at: state.stamp() };
+    answer_with(wire.newest_for(kind.unwrap_or_default()));
 
     let now = state.platform.now()?;
     let timestamp = in_window(claimed.timestamp, now, state.config.window_seconds)?;
     let kind = kind.map_err(|error| {
         Fault::of_field(Reason::BadSignature, signature::SIGN_TYPE).with(error.to_string())
     })?;
-    let trial = Trial { parts: &parts, timestamp, claimed: &claimed, bytes: &bytes, kind };
-    trial.verify(&key, app.sandbox)?;
+    let trial =
+        Trial { parts: &parts, timestamp, nonce: claimed.nonce, bytes: &bytes, kind, wire: &wire };
+    let signer = trial.verdict(claimed.signature)?;
+    answer_with(Some(signer));
     match state.nonces.take(app.no, claimed.nonce, now) {
         Seen::New => {}
         Seen::Before => {
@@ -261,77 +267,4 @@ fn in_window(text: &str, now: Timestamp, window_seconds: u32) -> Result<i64, Fau
         return Err(stale().with(format!("the platform's time is {now}")));
     }
     Ok(given)
-}
-
-/// A signature on trial.
-struct Trial<'t> {
-    parts: &'t Parts,
-    timestamp: i64,
-    claimed: &'t Claimed<'t>,
-    bytes: &'t [u8],
-    kind: MacType,
-}
-
-impl Trial<'_> {
-    fn target(&self) -> &str {
-        self.parts.uri.path_and_query().map_or("/", |target| target.as_str())
-    }
-
-    fn string(&self, method: &str, target: &str, timestamp: i64, body: &[u8]) -> Vec<u8> {
-        signature::request_string(method, target, timestamp, self.claimed.nonce, body)
-    }
-
-    fn verify(&self, key: &[u8], explain: bool) -> Result<(), Fault> {
-        let method = self.parts.method.as_str();
-        let string = self.string(method, self.target(), self.timestamp, self.bytes);
-        if signature::verify(self.kind, key, &string, self.claimed.signature) {
-            return Ok(());
-        }
-        let fault = Fault::of_field(Reason::BadSignature, signature::SIGN);
-        Err(if explain { fault.with(self.explain(key, &string)) } else { fault })
-    }
-
-    /// Which part differs: tries the usual mistakes. For sandbox applications only.
-    fn explain(&self, key: &[u8], string: &[u8]) -> String {
-        let (method, target, at) = (self.parts.method.as_str(), self.target(), self.timestamp);
-        let path = self.parts.uri.path();
-        let trimmed = self.bytes.trim_ascii();
-        let mut without_end = string.to_vec();
-        without_end.pop();
-        let mistakes = [
-            ("BODY: it was signed as empty", self.string(method, target, at, b"")),
-            (
-                "BODY: it was signed without the white space around it",
-                self.string(method, target, at, trimmed),
-            ),
-            ("BODY: the line feed after it is missing", without_end),
-            ("PATH: it was signed without the query", self.string(method, path, at, self.bytes)),
-            (
-                "PATH: it was signed without /api/v1",
-                self.string(method, target.trim_start_matches("/api/v1"), at, self.bytes),
-            ),
-            (
-                "METHOD: it was signed in lower case",
-                self.string(&method.to_lowercase(), target, at, self.bytes),
-            ),
-            (
-                "TIMESTAMP: it was signed in seconds",
-                self.string(method, target, at / 1000, self.bytes),
-            ),
-        ];
-        let fits =
-            |kind, string: &[u8]| signature::verify(kind, key, string, self.claimed.signature);
-        for (what, mistaken) in &mistakes {
-            if fits(self.kind, mistaken) {
-                return (*what).into();
-            }
-        }
-        for other in [MacType::HmacSm3, MacType::HmacSha256] {
-            if fits(other, string) {
-                return format!("X-Sign-Type: it was signed with {other}");
-            }
-        }
-        let digest = hex::encode(signature::sm3(string));
-        format!("SM3 of the string to sign here is {digest}: if yours is equal, the key differs")
-    }
 }

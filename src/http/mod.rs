@@ -7,6 +7,7 @@ mod document;
 mod exchange;
 mod fault;
 mod json;
+mod keys;
 mod ladder;
 mod lists;
 mod m303;
@@ -25,6 +26,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod trial;
 mod z101;
 mod z102;
 mod z201;

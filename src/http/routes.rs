@@ -17,8 +17,8 @@ use utoipa_axum::routes;
 use super::exchange::{self, Compressible};
 use super::fault::Fault;
 use super::{
-    HttpState, declaring, dictionaries, document, m303, m401, m402, noop, operating, sampling,
-    standing, z101, z102, z201, z204, z301, z302, z304, z306, z501, z502, z601,
+    HttpState, declaring, dictionaries, document, keys, m303, m401, m402, noop, operating,
+    sampling, standing, z101, z102, z201, z204, z301, z302, z304, z306, z501, z502, z601,
 };
 
 /// Every interface of the door.
@@ -26,6 +26,7 @@ pub(super) fn table() -> OpenApiRouter<HttpState> {
     OpenApiRouter::new()
         .routes(routes!(z101::z101))
         .routes(routes!(z102::z102))
+        .routes(routes!(keys::keys))
         .routes(routes!(z201::z201))
         .routes(routes!(noop::noop))
         .routes(routes!(z204::z204))
@@ -48,6 +49,8 @@ pub(super) fn table() -> OpenApiRouter<HttpState> {
         .routes(routes!(declaring::partners))
         .routes(routes!(declaring::list_applications, declaring::applications))
         .routes(routes!(declaring::suspend))
+        .routes(routes!(keys::list_keys, keys::add_key))
+        .routes(routes!(keys::retire_key))
         .routes(routes!(declaring::list_scenes, declaring::scenes))
         .routes(routes!(declaring::agreements))
         .routes(routes!(declaring::policies))

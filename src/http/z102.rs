@@ -5,9 +5,10 @@ use carbon_actors::ports::Person;
 use carbon_protocol::contracts::z102::{Entry, EntryPage, EntryRequest};
 use carbon_protocol::envelope::Envelope;
 use carbon_protocol::registry::{App, AppRole};
-use carbon_protocol::seal::{DataKey, SealedField};
+use carbon_protocol::seal::SealedField;
 use carbon_protocol::{Reason, SceneNo, Timestamp};
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::exchange::{Answer, Data};
 use super::fault::Fault;
@@ -47,7 +48,7 @@ pub async fn z102(
     if !request.real_name_verified {
         return Err(Fault::of_field(Reason::RealNameRequired, "realNameVerified"));
     }
-    let person = person(&state, app, &request)?;
+    let person = person(&state, app, call.caller.now, &request)?;
     match (&request.ccid, &person) {
         (None, None) => return Err(Fault::of_field(Reason::RealNameRequired, "ccid")),
         (Some(_), Some(_)) => {
@@ -108,19 +109,27 @@ fn lit_scenes(
 }
 
 /// The real-name data, opened; none where none was sent.
-fn person(state: &HttpState, app: &App, request: &EntryRequest) -> Result<Option<Person>, Fault> {
+fn person(
+    state: &HttpState,
+    app: &App,
+    now: Timestamp,
+    request: &EntryRequest,
+) -> Result<Option<Person>, Fault> {
     let (name, id_no) = match (&request.name, &request.id_no) {
         (None, None) if request.phone.is_none() => return Ok(None),
         (Some(name), Some(id_no)) => (name, id_no),
         (None, _) => return Err(Fault::of_field(Reason::RealNameRequired, "name")),
         (_, None) => return Err(Fault::of_field(Reason::RealNameRequired, "idNo")),
     };
-    let secret = state.platform.vault().open_secret(&app.data_key)?;
-    let key = <[u8; 16]>::try_from(secret.as_slice());
-    let key = DataKey::new(key.map_err(|_| Fault::from(Reason::Busy))?);
-    let open = |field: &SealedField, name: &'static str| {
-        let plain = field.open(&key, app.id.as_str(), name);
-        plain.ok_or_else(|| Fault::of_field(Reason::BadCipherText, name))
+    let (vault, keys) = (state.platform.vault(), app.data_keys(now));
+    // While a data key is being changed two are valid: whichever opens the field is the right one.
+    let open = |field: &SealedField, name: &'static str| -> Result<Zeroizing<String>, Fault> {
+        for key in &keys {
+            if let Some(plain) = vault.open_field(key, &app.id, name, field)? {
+                return Ok(plain);
+            }
+        }
+        Err(Fault::of_field(Reason::BadCipherText, name))
     };
     let (name, id_no) = (open(name, "name")?, open(id_no, "idNo")?);
     let phone = request.phone.as_ref().map(|phone| open(phone, "phone")).transpose()?;

@@ -14,6 +14,7 @@ use super::fault::{Fault, misfit};
 use super::ladder::{Caller, MallOnly, SceneOnly, Signed};
 use crate::outbound::{NoAnswer, Reach};
 use crate::signed;
+use crate::signing::AppWire;
 
 /// Longest address.
 const URL_MAX: usize = 512;
@@ -114,19 +115,25 @@ fn checked(app: &App, text: &str) -> Result<Url, Fault> {
 async fn challenge(state: &HttpState, caller: &Caller, url: &Url) -> Result<(), Fault> {
     let challenge = Challenge { challenge: hex::encode(rand::random::<[u8; 24]>()) };
     let Ok(body) = serde_json::to_vec(&challenge) else { return misfit() };
-    let key = state.platform.vault().open_secret(&caller.app.sign_key)?;
+    let wire = AppWire { vault: state.platform.vault(), app: &caller.app, at: caller.now };
     let reach = if caller.app.sandbox { Reach::Sandbox } else { Reach::Public };
     let failed = |why: String| Fault::of_field(Reason::ChallengeFailed, "set.url").with(why);
-    let answer =
-        match signed::post(&state.outbound, reach, url, (caller.app.id.as_str(), &key), body).await
-        {
-            Ok(answer) => answer,
-            Err(NoAnswer::Refused) => {
-                let fault = Fault::of_field(Reason::PushAddressRefused, "set.url");
-                return Err(fault.with("a public address over https is required"));
-            }
-            Err(no) => return Err(failed(no.to_string())),
-        };
+    let answer = match signed::post(
+        &state.outbound,
+        reach,
+        url,
+        (caller.app.id.as_str(), &wire),
+        body,
+    )
+    .await
+    {
+        Ok(answer) => answer,
+        Err(NoAnswer::Refused) => {
+            let fault = Fault::of_field(Reason::PushAddressRefused, "set.url");
+            return Err(fault.with("a public address over https is required"));
+        }
+        Err(no) => return Err(failed(no.to_string())),
+    };
     if answer.status != 200 {
         return Err(failed(format!("answered with status {}", answer.status)));
     }

@@ -21,6 +21,7 @@ use url::Url;
 
 use crate::outbound::{Outbound, Reach};
 use crate::signed;
+use crate::signing::{Shared, Wire};
 
 #[cfg(test)]
 mod tests;
@@ -93,7 +94,7 @@ impl Saas {
         let body = serde_json::to_vec(request).map_err(|_| failed("not writable".into()))?;
         let url = Url::parse(&format!("{}{path}", self.base));
         let url = url.map_err(|_| failed("no address".into()))?;
-        let caller = (self.code.as_str(), self.key.as_slice());
+        let caller = (self.code.as_str(), &Shared(&self.key) as &dyn Wire);
         let asked = signed::ask(&self.outbound, Reach::Declared, &url, caller, body);
         match tokio::time::timeout(self.timeout, asked).await {
             Ok(answered) => answered.map_err(|error| failed(error.to_string())),

@@ -56,7 +56,7 @@ async fn from_city(state: &PagesState, text: &str) -> Result<(Session, String), 
         return Err(Reason::BadLink.into());
     }
     let person = Person { name: ticket.name, id_no: ticket.id_no, phone: Some(ticket.phone) };
-    let account = state.platform().vault().account_of(&person.id_no);
+    let account = state.platform().vault().account_of(&person.id_no)?;
     let mut session = Session::new(account, Channel::CityApp);
     if !summary(state.platform(), &session).await?.open {
         session.newcomer = Some(Newcomer { person, did: None });
@@ -125,7 +125,7 @@ async fn newcomer(
     person: Person,
     did: Option<Did>,
 ) -> Result<(AccountId, Option<Newcomer>), Trouble> {
-    let account = state.platform().vault().account_of(&person.id_no);
+    let account = state.platform().vault().account_of(&person.id_no)?;
     let session = Session::new(account, Channel::Partner);
     let open = summary(state.platform(), &session).await?.open;
     Ok((account, (!open).then_some(Newcomer { person, did })))

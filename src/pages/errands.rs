@@ -166,8 +166,8 @@ mod tests {
             mall_url: None,
             no_account_text: None,
             sandbox: true,
-            sign_key: Vec::new(),
-            data_key: Vec::new(),
+            keys: Vec::new(),
+            newest_key: 0,
             suspended: false,
             tokens: [Timestamp(0); 2],
         }

@@ -4,15 +4,16 @@ use carbon_protocol::account::Summary;
 use carbon_protocol::contracts::z202::Consented;
 use carbon_protocol::envelope::OK;
 use carbon_protocol::registry::App;
+use carbon_protocol::signature::SignType;
 use carbon_protocol::{Reason, SceneCode};
 use url::Url;
-use zeroize::Zeroizing;
 
 use super::errands::Standing;
 use super::guests::Guest;
 use super::scenes::is_lit;
 use super::sessions::Visit;
 use super::trouble::Trouble;
+use crate::signing::{AppWire, Wire as _};
 
 /// The partner's address with the result; none where the partner named none.
 pub fn signed_result(
@@ -41,22 +42,26 @@ pub fn signed_result(
         .map(|scene| scene.code.clone())
         .collect();
     let link = summary.links.iter().find(|link| link.app == app.no);
-    let result = Consented {
+    let now = guest.platform().now()?;
+    let mut result = Consented {
         code: code.into(),
         ccid: link.map(|link| link.ccid.clone()),
         scenes: Consented::join(&scenes),
         state: visit.state.clone().unwrap_or_default(),
-        timestamp: guest.platform().now()?.0,
+        timestamp: now.0,
         nonce: uuid::Uuid::new_v4().simple().to_string(),
+        sign_type: SignType::default(),
         sign: String::new(),
     };
-    let key = Zeroizing::new(guest.platform().vault().open_secret(&app.sign_key)?);
-    Ok(Some(with(url, &result.signed(&key))))
+    let wire = AppWire { vault: guest.platform().vault(), app, at: now };
+    (result.sign_type, result.sign) = wire.sign(result.string_to_sign().as_bytes())?;
+    Ok(Some(with(url, &result)))
 }
 
 /// An address with the result behind whatever it had.
 fn with(mut url: Url, result: &Consented) -> Url {
     let timestamp = result.timestamp.to_string();
+    let sign_type = result.sign_type.to_string();
     let mut query = url.query_pairs_mut();
     query.append_pair("code", &result.code);
     if let Some(ccid) = &result.ccid {
@@ -67,6 +72,7 @@ fn with(mut url: Url, result: &Consented) -> Url {
         ("state", &result.state),
         ("timestamp", &timestamp),
         ("nonce", &result.nonce),
+        ("signType", &sign_type),
         ("sign", &result.sign),
     ] {
         query.append_pair(name, value);
@@ -90,6 +96,7 @@ mod tests {
             state: "a b&c=张".into(),
             timestamp: 5,
             nonce: "n".into(),
+            sign_type: SignType::default(),
             sign: String::new(),
         };
         let url = Url::parse("https://metro.example/back?own=1").unwrap();
@@ -103,6 +110,7 @@ mod tests {
             state: query["state"].clone(),
             timestamp: query["timestamp"].parse().unwrap(),
             nonce: query["nonce"].clone(),
+            sign_type: query["signType"].parse().unwrap(),
             sign: query["sign"].clone(),
         };
         assert!(read.is_signed_with(b"key"));

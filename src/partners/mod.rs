@@ -9,16 +9,16 @@ use carbon_protocol::contracts::c201::{RawData, RawDataRequest, RawRecord};
 use carbon_protocol::contracts::m203::{LinkReply, LinkRequest};
 use carbon_protocol::courier::PushKind;
 use carbon_protocol::registry::{App, AppRole};
-use carbon_protocol::seal::{DataKey, SealedField};
-use carbon_protocol::{Ccid, PartnerUid, Serial};
+use carbon_protocol::seal::SealedField;
+use carbon_protocol::{Ccid, PartnerUid, Serial, Timestamp};
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use url::Url;
-use zeroize::Zeroizing;
 
 use crate::outbound::{Outbound, Reach};
 use crate::signed;
+use crate::signing::{AppWire, Wire};
 
 #[cfg(test)]
 mod tests;
@@ -59,16 +59,21 @@ impl Inner {
         let body = serde_json::to_vec(request).map_err(|_| failed("not writable".into()))?;
         let url = Url::parse(&format!("{}/{code}", app.base_url.trim_end_matches('/')));
         let url = url.map_err(|_| failed("no address".into()))?;
-        let key = Zeroizing::new(self.vault.open_secret(&app.sign_key)?);
-        let caller = (app.id.as_str(), key.as_slice());
+        let caller = (app.id.as_str(), &self.wire(app) as &dyn Wire);
         let asked = signed::ask(&self.outbound, Reach::Declared, &url, caller, body).await;
         asked.map_err(|error| failed(error.to_string()))
     }
 
-    fn data_key(&self, app: &App) -> Result<DataKey, Failure> {
-        let bytes = Zeroizing::new(self.vault.open_secret(&app.data_key)?);
-        let bytes = bytes.as_slice().try_into();
-        bytes.map(DataKey::new).map_err(|_| Failure::Vault("a data key has 16 bytes".into()))
+    /// The wire to an application as its keys are now.
+    fn wire<'a>(&'a self, app: &'a App) -> AppWire<'a> {
+        AppWire { vault: &self.vault, app, at: Timestamp(signed::now_ms()) }
+    }
+
+    /// Seals a field under the application's newest data key.
+    fn seal(&self, app: &App, field: &str, plain: &str) -> Result<SealedField, Failure> {
+        let none = || Failure::Vault(format!("{} has no valid data key", app.id));
+        let keys = app.data_keys(Timestamp(signed::now_ms()));
+        self.vault.seal_field(keys.first().ok_or_else(none)?, &app.id, field, plain)
     }
 
     /// Where a push address may lie: a sandbox application's on this machine, too.
@@ -85,14 +90,11 @@ impl Partners for HttpPartners {
     ) -> BoxFuture<'static, Result<Option<PartnerUid>, Failure>> {
         let inner = self.0.clone();
         Box::pin(async move {
-            let key = inner.data_key(&app)?;
-            let seal = |field: &str, plain: &str| {
-                SealedField::seal(&key, app.id.as_str(), field, plain, rand::random())
-            };
+            let seal = |field: &str, plain: &str| inner.seal(&app, field, plain);
             let request = MatchRequest {
-                name: seal("name", &person.name),
-                id_no: seal("idNo", &person.id_no),
-                phone: person.phone.as_deref().map(|phone| seal("phone", phone)),
+                name: seal("name", &person.name)?,
+                id_no: seal("idNo", &person.id_no)?,
+                phone: person.phone.as_deref().map(|phone| seal("phone", phone)).transpose()?,
             };
             let code = match app.role {
                 AppRole::Scene => "C101",
@@ -143,12 +145,8 @@ impl Partners for HttpPartners {
         let inner = self.0.clone();
         Box::pin(async move {
             let none = PushAnswer { status: 0, retry_after: None };
-            let (Ok(url), Ok(key)) = (Url::parse(&url), inner.vault.open_secret(&app.sign_key))
-            else {
-                return none;
-            };
-            let key = Zeroizing::new(key);
-            let caller = (app.id.as_str(), key.as_slice());
+            let Ok(url) = Url::parse(&url) else { return none };
+            let caller = (app.id.as_str(), &inner.wire(&app) as &dyn Wire);
             let reach = Inner::reach(&app);
             match signed::post(&inner.outbound, reach, &url, caller, body).await {
                 Ok(answer) => {

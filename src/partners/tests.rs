@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use carbon_actors::ports::Purpose;
 use carbon_actors::twins::MemoryVault;
+use carbon_protocol::keys::{AppKey, Material};
+use carbon_protocol::seal::DataKey;
+use carbon_protocol::sm2::PrivateKey;
 use carbon_protocol::{AppId, AppNo, PartnerId, Timestamp};
 
 use super::*;
@@ -25,11 +29,18 @@ fn app(url: &str, role: AppRole, sandbox: bool) -> Arc<App> {
         mall_url: None,
         no_account_text: None,
         sandbox,
-        sign_key: vault.seal_secret(KEY),
-        data_key: vault.seal_secret(&DATA_KEY),
+        keys: vec![
+            key(Material::Secret(vault.take(Purpose::Mac, KEY).unwrap())),
+            key(Material::Data(vault.take(Purpose::Fields, &DATA_KEY).unwrap())),
+        ],
+        newest_key: 2,
         suspended: false,
         tokens: [Timestamp(0); 2],
     })
+}
+
+fn key(material: Material) -> AppKey {
+    AppKey::new(material, Timestamp(0))
 }
 
 fn partners() -> HttpPartners {
@@ -132,4 +143,53 @@ async fn raw_data_is_asked_for_by_serial() {
     assert_eq!(request.serials, serials);
     server.script.lock().key = b"another key".to_vec();
     assert!(matches!(partners().raw_data(app, serials).await, Err(Failure::Partner(_))));
+}
+
+#[tokio::test]
+async fn a_partner_with_a_key_pair_is_called_and_believed_by_sm2() {
+    let server = Rehearsal::start(KEY).await;
+    let pair = PrivateKey::from_bytes(&[3; 32]).unwrap();
+    let mut app = Arc::unwrap_or_clone(app(&server.url, AppRole::Scene, true));
+    // Newer than the secret, which stays valid for a while.
+    let newer = Material::Sm2(pair.public());
+    app.keys.push(AppKey { no: 3, ..AppKey::new(newer, Timestamp(1)) });
+    let app = Arc::new(app);
+    let platform = MemoryVault::default().public_key();
+    server.script.lock().pair = Some((pair, platform));
+    server.answers(&MatchReply { partner_uid: None });
+    assert_eq!(partners().match_account(app.clone(), person()).await.unwrap(), None);
+    let url = format!("{}/push", server.url);
+    let pushed = partners().push(app.clone(), url, PushKind::Authorization, b"{}".to_vec());
+    assert_eq!(pushed.await.status, 200);
+    // An answer by somebody else's key pair is none.
+    let stranger = PrivateKey::from_bytes(&[4; 32]).unwrap();
+    server.script.lock().pair = Some((stranger, platform));
+    assert!(partners().match_account(app.clone(), person()).await.is_err());
+    // A retired secret is believed no more, though the partner still signs with it.
+    server.script.lock().pair = None;
+    let mut ended = Arc::unwrap_or_clone(app);
+    ended.keys.retain(|key| key.no == 3 || !key.material.signs());
+    let failed = partners().match_account(Arc::new(ended), person()).await.unwrap_err();
+    assert!(
+        failed.to_string().contains("401") || failed.to_string().contains("signed"),
+        "{failed}"
+    );
+}
+
+#[tokio::test]
+async fn fields_are_sealed_under_the_newest_valid_data_key() {
+    let server = Rehearsal::start(KEY).await;
+    server.answers(&MatchReply { partner_uid: None });
+    let mut app = Arc::unwrap_or_clone(app(&server.url, AppRole::Scene, true));
+    let take = |bytes: [u8; 16]| {
+        Material::Data(MemoryVault::default().take(Purpose::Fields, &bytes).unwrap())
+    };
+    app.keys.push(AppKey { no: 3, ..AppKey::new(take([8; 16]), Timestamp(1)) });
+    // Of the year 2096: not yet.
+    app.keys.push(AppKey { no: 4, ..AppKey::new(take([7; 16]), Timestamp(4_000_000_000_000)) });
+    partners().match_account(Arc::new(app), person()).await.unwrap();
+    let (_, _, body) = server.calls.lock()[0].clone();
+    let request: MatchRequest = serde_json::from_slice(&body).unwrap();
+    let name = request.name.open(&DataKey::new([8; 16]), "metro", "name").unwrap();
+    assert_eq!(name.as_str(), "张三");
 }

@@ -252,7 +252,7 @@ impl Ground {
         }
         let shops = self.citizens.shops(no);
         let mall = shops.then(|| known_to(self.sandbox.mall())).transpose()?;
-        let account = self.platform.vault().account_of(&citizen.id_no);
+        let account = self.platform.vault().account_of(&citizen.id_no)?;
         let phone = Some(citizen.phone);
         let person = Person { name: citizen.name, id_no: citizen.id_no, phone };
         Ok(Settler { account, person, did, way: citizen.way, lights, mall })

@@ -1,8 +1,11 @@
-//! The keystore: one data key a person, in slots of a fixed size, so that erasing a person is one
-//! small write in place. Beside the journal it is the second truth, and is backed up with it.
+//! The keystore: one data key a person, wrapped by the key provider, in slots of a fixed size, so
+//! that erasing a person is one small write in place. Beside the journal it is the second truth,
+//! and is backed up with it.
 //!
-//! A slot is 32 bytes: the key, and BLAKE3 of slot and key cut to 16. An erased slot holds zeros
-//! and a mark; zeros alone are a loss, not an erasure. Slot 0 is the file's header.
+//! A slot is 64 bytes, so that none crosses a disk's sector: the length of the wrapped key, the
+//! key, zeros, and a check of 3 bytes (BLAKE3 of slot and key), which tells a loss from a key of
+//! another vault. An erased slot holds zeros and a mark; zeros alone are a loss, not an erasure.
+//! Slot 0 is the file's header.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
@@ -12,23 +15,35 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use carbon_actors::ports::Failure;
-use carbon_protocol::seal::DataKey;
 use tokio::sync::oneshot;
 
+use super::provider::WRAPPED_MAX;
 use super::{failure, sync_folder};
 
 const NAME: &str = "people.keys";
-const SLOT: usize = 32;
-const HEADER: &[u8; SLOT] = b"CgKeys1\0 one data key a person\0\0";
-const ERASED: &[u8; SLOT] = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0--- erased ----\0";
+const SLOT: usize = 64;
+const HEADER: [u8; SLOT] = marked(b"CgKeys2\0 one wrapped data key a person", 0);
+const ERASED: [u8; SLOT] = marked(b"--- erased ----", 48);
+/// Where a slot's check begins.
+const CHECK: usize = 1 + WRAPPED_MAX;
 /// Most jobs in one sync.
 const GROUP: usize = 512;
 
 type Answer = oneshot::Sender<Result<u64, Failure>>;
 
 enum Job {
-    Keep(DataKey, Answer),
+    Keep(Vec<u8>, Answer),
     Erase(u64, Answer),
+}
+
+const fn marked(mark: &[u8], at: usize) -> [u8; SLOT] {
+    let mut bytes = [0; SLOT];
+    let mut place = 0;
+    while place < mark.len() {
+        bytes[at + place] = mark[place];
+        place += 1;
+    }
+    bytes
 }
 
 /// The slots, written by one thread in groups.
@@ -61,12 +76,12 @@ impl Keystore {
         let length = file.metadata().map_err(broken)?.len();
         if length < SLOT as u64 {
             // Shorter than its header: a first start that crashed, before any key was kept.
-            file.write_all_at(HEADER, 0).and_then(|()| file.sync_all()).map_err(broken)?;
+            file.write_all_at(&HEADER, 0).and_then(|()| file.sync_all()).map_err(broken)?;
             sync_folder(folder).map_err(broken)?;
         }
         let mut header = [0; SLOT];
         file.read_exact_at(&mut header, 0).map_err(broken)?;
-        if header != *HEADER {
+        if header != HEADER {
             return Err(Failure::Vault(format!("{}: not a keystore", path.display())));
         }
         // A slot that is there in part was never answered; it is left alone.
@@ -80,8 +95,8 @@ impl Keystore {
         Ok(Self { file, jobs: Some(jobs), writer })
     }
 
-    /// Keeps a key; resolves with its slot once it is durable.
-    pub fn keep(&self, key: DataKey) -> oneshot::Receiver<Result<u64, Failure>> {
+    /// Keeps a wrapped key; resolves with its slot once it is durable.
+    pub fn keep(&self, key: Vec<u8>) -> oneshot::Receiver<Result<u64, Failure>> {
         let (answer, receiver) = oneshot::channel();
         self.send(Job::Keep(key, answer));
         receiver
@@ -107,21 +122,22 @@ impl Keystore {
         }
     }
 
-    /// The key in a slot; none where it was erased.
-    pub fn get(&self, slot: u64) -> Result<Option<DataKey>, Failure> {
+    /// The wrapped key in a slot; none where it was erased.
+    pub fn get(&self, slot: u64) -> Result<Option<Vec<u8>>, Failure> {
         let lost = |what: &str| Failure::Vault(format!("the keystore's slot {slot} {what}"));
         let mut found = [0; SLOT];
         let offset = place(slot).ok_or_else(|| lost("cannot be"))?;
         self.file
             .read_exact_at(&mut found, offset)
             .map_err(|error| lost(&format!("cannot be read: {error}")))?;
-        if found == *ERASED {
+        if found == ERASED {
             return Ok(None);
         }
-        let mut key = [0; 16];
-        key.copy_from_slice(&found[..16]);
-        let key = DataKey::new(key);
-        if found == filled(slot, &key) { Ok(Some(key)) } else { Err(lost("is damaged or lost")) }
+        let key = found.get(1..1 + usize::from(found[0])).unwrap_or_default();
+        match filled(slot, key) {
+            Some(right) if right == found => Ok(Some(key.to_vec())),
+            _ => Err(lost("is damaged or lost")),
+        }
     }
 }
 
@@ -139,13 +155,16 @@ fn place(slot: u64) -> Option<u64> {
     slot.checked_mul(SLOT as u64).filter(|offset| *offset > 0)
 }
 
-fn filled(slot: u64, key: &DataKey) -> [u8; SLOT] {
+/// A slot with a key in it; none where the key is empty or too long for one.
+fn filled(slot: u64, key: &[u8]) -> Option<[u8; SLOT]> {
+    let length = u8::try_from(key.len()).ok().filter(|_| (1..=WRAPPED_MAX).contains(&key.len()))?;
     let mut bytes = [0; SLOT];
-    bytes[..16].copy_from_slice(key.bytes());
+    bytes[0] = length;
+    bytes[1..=key.len()].copy_from_slice(key);
     let mut check = blake3::Hasher::new();
-    check.update(&slot.to_le_bytes()).update(key.bytes());
-    bytes[16..].copy_from_slice(&check.finalize().as_bytes()[..16]);
-    bytes
+    check.update(&slot.to_le_bytes()).update(key);
+    bytes[CHECK..].copy_from_slice(&check.finalize().as_bytes()[..SLOT - CHECK]);
+    Some(bytes)
 }
 
 struct Writer {
@@ -175,8 +194,13 @@ impl Writer {
 
     fn write(&mut self, job: Job) -> (Answer, Result<u64, Failure>) {
         let (slot, bytes, answer) = match job {
-            Job::Keep(key, answer) => (self.next, filled(self.next, &key), answer),
-            Job::Erase(slot, answer) if slot < self.next => (slot, *ERASED, answer),
+            Job::Keep(key, answer) => match filled(self.next, &key) {
+                Some(bytes) => (self.next, bytes, answer),
+                None => {
+                    return (answer, Err(Failure::Vault("a wrapped key fills no slot".into())));
+                }
+            },
+            Job::Erase(slot, answer) if slot < self.next => (slot, ERASED, answer),
             Job::Erase(slot, answer) => {
                 let unknown = Failure::Vault(format!("the keystore has no slot {slot}"));
                 return (answer, Err(unknown));

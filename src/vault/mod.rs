@@ -1,8 +1,10 @@
-//! The vault: account ids from ID numbers, people under a key of their own, secrets under the
-//! platform's key. Nothing of it ever shows in a log.
+//! The vault: account ids from ID numbers, people under a key of their own, applications' keys in
+//! custody. All keys are the provider's; nothing of them ever shows in a log.
 
 mod keys;
 mod keystore;
+mod master;
+mod provider;
 #[cfg(test)]
 mod tests;
 
@@ -10,39 +12,51 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use carbon_actors::ports::{Failure, Person, Vault};
-use carbon_protocol::AccountId;
-use carbon_protocol::seal::{DataKey, SealedPerson, open_bytes, seal_bytes};
-use carbon_protocol::signature::{MacType, mac};
+use carbon_actors::ports::{Failure, Person, Purpose, Vault};
+use carbon_protocol::keys::KeyHandle;
+use carbon_protocol::seal::{SealedField, SealedPerson};
+use carbon_protocol::signature::MacType;
+use carbon_protocol::sm2::PublicKey;
+use carbon_protocol::{AccountId, AppId};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use keys::Keys;
+use keys::FileKeys;
 use keystore::Keystore;
+use master::Master;
+use provider::{KeyProvider, Usage};
 
-/// What secrets are sealed for.
-const SECRET: &[u8] = b"secret";
-
-/// Limits of the vault.
+/// What can be set of the vault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Most people that wait for their key to be durable; one beyond is refused as busy.
     pub queue_people: usize,
+    /// A file with the master key, 32 hexadecimal digits.
+    pub key_file: String,
+    /// Or a file with a passphrase of 12 bytes or more. Neither: a key beside the vault is drawn.
+    pub passphrase_file: String,
 }
 
 /// The vault in a folder.
 pub struct FileVault {
-    keys: Keys,
+    keys: Arc<dyn KeyProvider>,
     keystore: Arc<Keystore>,
 }
 
 impl FileVault {
-    /// Opens a folder, or begins one. Where people's keys are, the platform's must be, too.
+    /// Opens a folder, or begins one. Where people's keys are, the platform's must be, too. With a
+    /// wrong master key nothing is written.
     pub fn open(folder: &Path, config: &Config) -> Result<Self, Failure> {
+        let master = Master::of(folder, config)?;
         std::fs::create_dir_all(folder).map_err(|error| failure(folder, &error))?;
-        let keys = Keys::open(folder, !Keystore::exists(folder))?;
+        let keys = FileKeys::open(folder, &master, !Keystore::exists(folder))?;
+        Self::with(Arc::new(keys), folder, config)
+    }
+
+    /// The vault over any provider of keys.
+    fn with(keys: Arc<dyn KeyProvider>, folder: &Path, config: &Config) -> Result<Self, Failure> {
         let keystore = Arc::new(Keystore::open(folder, config.queue_people)?);
         Ok(Self { keys, keystore })
     }
@@ -55,23 +69,22 @@ impl FileVault {
 }
 
 impl Vault for FileVault {
-    fn account_of(&self, id_no: &str) -> AccountId {
+    fn account_of(&self, id_no: &str) -> Result<AccountId, Failure> {
         let id_no = Zeroizing::new(id_no.trim().to_ascii_uppercase());
-        let tag = mac(MacType::HmacSm3, &*self.keys.account_ids, id_no.as_bytes());
+        let tag = self.keys.account_tag(id_no.as_bytes())?;
         let mut id = [0; 16];
         id.copy_from_slice(&tag[..16]);
-        AccountId(id)
+        Ok(AccountId(id))
     }
 
     fn seal_person(&self, person: Person) -> BoxFuture<'static, Result<SealedPerson, Failure>> {
-        let key = DataKey::new(rand::random());
-        let kept = self.keystore.keep(key.clone());
+        let (keys, keystore) = (self.keys.clone(), self.keystore.clone());
         Box::pin(async move {
-            let slot = kept.await.map_err(|_| Failure::Stopping)??;
+            let key = keys.draw(Usage::Person)?;
+            let slot = keystore.keep(key.clone()).await.map_err(|_| Failure::Stopping)??;
             let fields = (&person.name, &person.id_no, &person.phone);
-            let plain = serde_json::to_vec(&fields).map_err(|_| unreadable())?;
-            let plain = Zeroizing::new(plain);
-            let bytes = seal_bytes(&key, rand::random(), &about(slot), &plain);
+            let plain = Zeroizing::new(serde_json::to_vec(&fields).map_err(|_| unreadable())?);
+            let bytes = keys.seal(Usage::Person, &key, &about(slot), &plain)?;
             Ok(SealedPerson { slot, bytes })
         })
     }
@@ -80,18 +93,58 @@ impl Vault for FileVault {
         let Some(key) = self.keystore.get(sealed.slot)? else {
             return Ok(None);
         };
-        let plain = open_bytes(&key, &about(sealed.slot), &sealed.bytes).ok_or_else(unreadable)?;
+        let plain = self.keys.open(Usage::Person, &key, &about(sealed.slot), &sealed.bytes)?;
+        let plain = plain.ok_or_else(unreadable)?;
         let (name, id_no, phone) = serde_json::from_slice(&plain).map_err(|_| unreadable())?;
         Ok(Some(Person { name, id_no, phone }))
     }
 
-    fn seal_secret(&self, secret: &[u8]) -> Vec<u8> {
-        seal_bytes(&self.keys.platform, rand::random(), SECRET, secret)
+    fn take(&self, purpose: Purpose, key: &[u8]) -> Result<KeyHandle, Failure> {
+        let usage = match purpose {
+            Purpose::Mac => Usage::Mac,
+            Purpose::Fields => Usage::Fields,
+        };
+        self.keys.wrap(usage, key).map(KeyHandle)
     }
 
-    fn open_secret(&self, sealed: &[u8]) -> Result<Vec<u8>, Failure> {
-        let plain = open_bytes(&self.keys.platform, SECRET, sealed);
-        plain.map(|plain| plain.to_vec()).ok_or_else(unreadable)
+    fn mac(&self, key: &KeyHandle, kind: MacType, bytes: &[u8]) -> Result<[u8; 32], Failure> {
+        self.keys.mac(&key.0, kind, bytes)
+    }
+
+    fn seal_field(
+        &self,
+        key: &KeyHandle,
+        app: &AppId,
+        field: &str,
+        plain: &str,
+    ) -> Result<SealedField, Failure> {
+        let about = SealedField::about(app.as_str(), field);
+        let sealed = self.keys.seal(Usage::Fields, &key.0, about.as_bytes(), plain.as_bytes())?;
+        Ok(SealedField::of(&sealed))
+    }
+
+    fn open_field(
+        &self,
+        key: &KeyHandle,
+        app: &AppId,
+        field: &str,
+        sealed: &SealedField,
+    ) -> Result<Option<Zeroizing<String>>, Failure> {
+        let Some(bytes) = sealed.sealed() else { return Ok(None) };
+        let about = SealedField::about(app.as_str(), field);
+        let plain = self.keys.open(Usage::Fields, &key.0, about.as_bytes(), &bytes)?;
+        let text = |plain: Zeroizing<Vec<u8>>| {
+            std::str::from_utf8(&plain).ok().map(|text| Zeroizing::new(text.to_owned()))
+        };
+        Ok(plain.and_then(text))
+    }
+
+    fn sign(&self, bytes: &[u8]) -> Result<String, Failure> {
+        self.keys.sign(bytes)
+    }
+
+    fn public_key(&self) -> PublicKey {
+        self.keys.public_key()
     }
 }
 

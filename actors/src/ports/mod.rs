@@ -7,12 +7,16 @@ use carbon_protocol::account::AccountCommand;
 use carbon_protocol::contracts::c201::RawRecord;
 use carbon_protocol::courier::PushKind;
 use carbon_protocol::entry::Entry;
+use carbon_protocol::keys::KeyHandle;
 use carbon_protocol::registry::App;
-use carbon_protocol::seal::SealedPerson;
-use carbon_protocol::{AccountId, Ccid, CreditCode, Did, PartnerUid, Serial, Timestamp};
+use carbon_protocol::seal::{SealedField, SealedPerson};
+use carbon_protocol::signature::MacType;
+use carbon_protocol::sm2::PublicKey;
+use carbon_protocol::{AccountId, AppId, Ccid, CreditCode, Did, PartnerUid, Serial, Timestamp};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
+use zeroize::Zeroizing;
 
 /// Something broke: not the caller's fault, nothing can be said of the outcome but "ask again".
 #[derive(Debug, Clone, thiserror::Error)]
@@ -272,10 +276,20 @@ impl std::fmt::Debug for Person {
     }
 }
 
-/// Seals and opens what must not lie in the clear.
+/// What a key in custody is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The HMACs of an application.
+    Mac,
+    /// Personal-data fields of an application.
+    Fields,
+}
+
+/// Seals and opens what must not lie in the clear, and works with keys that nobody sees: an HSM
+/// can stand behind it. Calls block; they are short.
 pub trait Vault: Send + Sync + 'static {
     /// The account of an ID number: a keyed hash whose key never rotates (INV-03).
-    fn account_of(&self, id_no: &str) -> AccountId;
+    fn account_of(&self, id_no: &str) -> Result<AccountId, Failure>;
 
     /// Seals a person under a fresh data key; resolves when the key is durable.
     fn seal_person(&self, person: Person) -> BoxFuture<'static, Result<SealedPerson, Failure>>;
@@ -283,11 +297,36 @@ pub trait Vault: Send + Sync + 'static {
     /// Opens a person; none where the key was erased.
     fn open_person(&self, sealed: &SealedPerson) -> Result<Option<Person>, Failure>;
 
-    /// Seals a secret (an application's keys) under the platform's key.
-    fn seal_secret(&self, secret: &[u8]) -> Vec<u8>;
+    /// Takes an application's key into custody. It never comes out again: what comes back works
+    /// for its purpose only, and only here.
+    fn take(&self, purpose: Purpose, key: &[u8]) -> Result<KeyHandle, Failure>;
 
-    /// Opens a secret.
-    fn open_secret(&self, sealed: &[u8]) -> Result<Vec<u8>, Failure>;
+    /// HMAC under a key in custody.
+    fn mac(&self, key: &KeyHandle, kind: MacType, bytes: &[u8]) -> Result<[u8; 32], Failure>;
+
+    /// Seals a personal-data field under a key in custody.
+    fn seal_field(
+        &self,
+        key: &KeyHandle,
+        app: &AppId,
+        field: &str,
+        plain: &str,
+    ) -> Result<SealedField, Failure>;
+
+    /// Opens a personal-data field; none where it was not sealed under this key.
+    fn open_field(
+        &self,
+        key: &KeyHandle,
+        app: &AppId,
+        field: &str,
+        sealed: &SealedField,
+    ) -> Result<Option<Zeroizing<String>>, Failure>;
+
+    /// The platform's own SM2 signature: DER, hexadecimal.
+    fn sign(&self, bytes: &[u8]) -> Result<String, Failure>;
+
+    /// The public key of [`Vault::sign`].
+    fn public_key(&self) -> PublicKey;
 }
 
 /// What a mall answered to 02.Z203.

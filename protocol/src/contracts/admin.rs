@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use crate::methodology::Methodology;
 use crate::registry::{AgreementScope, AppRole, SceneKind};
+use crate::sm2::PublicKey;
 use crate::{
     AgreementId, AppId, CreditCode, Day, Grams, MethodologyId, PartnerId, Points, RunNo, SceneCode,
     Serial, Timestamp,
@@ -67,10 +68,14 @@ pub struct AppRequest {
     /// Whether wrong signatures are explained and loopback addresses allowed.
     #[serde(default)]
     pub sandbox: bool,
-    /// Signing secret, hexadecimal, 32 bytes; made where it is absent.
+    /// Signing secret of the HMACs, hexadecimal, 32 bytes. Made where neither it nor `publicKey`
+    /// is given; both may be.
     #[serde(default)]
     #[schema(min_length = 64, max_length = 64)]
     pub sign_key: Option<String>,
+    /// The partner's public SM2 key, for SM2-SM3; 04‖x‖y, hexadecimal.
+    #[serde(default)]
+    pub public_key: Option<PublicKey>,
     /// Key of personal-data fields, hexadecimal, 16 bytes; made where it is absent.
     #[serde(default)]
     #[schema(min_length = 32, max_length = 32)]
@@ -89,9 +94,14 @@ impl std::fmt::Debug for AppRequest {
 pub struct AppKeys {
     /// The application.
     pub app_id: AppId,
-    /// Signing secret, hexadecimal.
+    /// Signing secret of the HMACs, hexadecimal, 32 bytes; none where the application signs with
+    /// SM2 alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 64, max_length = 64)]
-    pub sign_key: String,
+    pub sign_key: Option<String>,
+    /// The partner's public SM2 key, where one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<PublicKey>,
     /// Key of personal-data fields, hexadecimal.
     #[schema(min_length = 32, max_length = 32)]
     pub data_key: String,

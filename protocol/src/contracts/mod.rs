@@ -9,6 +9,7 @@ pub mod c201;
 pub mod dictionaries;
 pub mod events;
 pub mod identity;
+pub mod keys;
 pub mod m203;
 pub mod m303;
 pub mod m401;

@@ -1,10 +1,11 @@
 //! Z202 授权 H5: what a citizen returns with. The result travels as query parameters of the return
-//! address, signed under the application's key.
+//! address, signed as answers are.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::signature::{MacType, sign, verify};
+use crate::signature::{MacType, SignType, sign, verify};
+use crate::sm2::PublicKey;
 use crate::{Ccid, SceneCode};
 
 /// The result of a consent page. The truth is Z204; this is a hint that cannot be forged.
@@ -26,7 +27,10 @@ pub struct Consented {
     pub timestamp: i64,
     /// Used once.
     pub nonce: String,
-    /// Hexadecimal signature over [`Consented::string_to_sign`], HMAC-SM3.
+    /// How it is signed: HMAC-SM3 under the application's secret, or SM2-SM3 by the platform.
+    #[serde(default)]
+    pub sign_type: SignType,
+    /// Hexadecimal signature over [`Consented::string_to_sign`].
     #[serde(default)]
     pub sign: String,
 }
@@ -44,22 +48,32 @@ impl Consented {
         format!("{code}\n{ccid}\n{scenes}\n{state}\n{timestamp}\n{nonce}\n")
     }
 
-    /// Signed under a key.
+    /// Signed under a secret.
     #[must_use]
     pub fn signed(mut self, key: &[u8]) -> Self {
+        self.sign_type = SignType::HmacSm3;
         self.sign = sign(MacType::HmacSm3, key, self.string_to_sign().as_bytes());
         self
     }
 
-    /// Whether the signature is the key's.
+    /// Whether it is signed under this secret.
     pub fn is_signed_with(&self, key: &[u8]) -> bool {
-        verify(MacType::HmacSm3, key, self.string_to_sign().as_bytes(), &self.sign)
+        let string = self.string_to_sign();
+        self.sign_type == SignType::HmacSm3
+            && verify(MacType::HmacSm3, key, string.as_bytes(), &self.sign)
+    }
+
+    /// Whether it is signed by the owner of this key.
+    pub fn is_signed_by(&self, key: &PublicKey) -> bool {
+        let string = self.string_to_sign();
+        self.sign_type == SignType::Sm2Sm3 && key.verify(string.as_bytes(), &self.sign)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sm2::PrivateKey;
 
     #[test]
     fn a_result_cannot_be_changed() {
@@ -70,13 +84,25 @@ mod tests {
             state: "s".into(),
             timestamp: 1,
             nonce: "n".into(),
+            sign_type: SignType::default(),
             sign: String::new(),
         }
         .signed(b"key");
         assert!(result.is_signed_with(b"key") && !result.is_signed_with(b"kez"));
         let changed = Consented { scenes: "rail".into(), ..result.clone() };
         assert!(!changed.is_signed_with(b"key"));
-        let moved = Consented { ccid: None, ..result };
+        let moved = Consented { ccid: None, ..result.clone() };
         assert!(!moved.is_signed_with(b"key"));
+
+        // With a key pair, and never the one for the other.
+        let pair = PrivateKey::from_bytes(&[3; 32]).unwrap();
+        let sign = pair.sign(result.string_to_sign().as_bytes());
+        let signed = Consented { sign_type: SignType::Sm2Sm3, sign, ..result.clone() };
+        assert!(signed.is_signed_by(&pair.public()));
+        let stranger = PrivateKey::from_bytes(&[4; 32]).unwrap().public();
+        assert!(!signed.is_signed_by(&stranger));
+        assert!(!signed.is_signed_with(b"key") && !result.is_signed_by(&pair.public()));
+        let confused = Consented { sign_type: SignType::HmacSm3, ..signed };
+        assert!(!confused.is_signed_by(&pair.public()));
     }
 }

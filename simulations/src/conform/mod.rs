@@ -58,7 +58,8 @@ pub fn keys(path: &Path) -> anyhow::Result<Keys> {
     let keys: AppKeys = serde_json::from_str(&text)
         .ok()
         .with_context(|| format!("{} has no appId, signKey and dataKey", path.display()))?;
-    let sign = hex::decode(&keys.sign_key).ok().context("signKey is not hexadecimal")?;
+    let sign = keys.sign_key.as_deref().context("signKey is missing: conform signs with HMAC")?;
+    let sign = hex::decode(sign).ok().context("signKey is not hexadecimal")?;
     ensure!(!sign.is_empty(), "signKey is empty");
     let data = DataKey::from_hex(&keys.data_key).context("dataKey is not 32 hexadecimal digits")?;
     Ok(Keys { app: keys.app_id.to_string(), sign: sign.into(), data })

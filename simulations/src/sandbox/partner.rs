@@ -264,7 +264,8 @@ async fn told_keys(State(partner): State<Partner>) -> Response {
         Err(_) => return StatusCode::NOT_FOUND.into_response(),
     };
     let (sign_key, data_key) = (hex::encode(&keys.sign), hex::encode(keys.data.bytes()));
-    Json(AppKeys { app_id, sign_key, data_key }).into_response()
+    let sign_key = Some(sign_key);
+    Json(AppKeys { app_id, sign_key, public_key: None, data_key }).into_response()
 }
 
 /// A citizen as a partner knows them.

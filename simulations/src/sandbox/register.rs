@@ -92,6 +92,7 @@ fn application(partner: &Partner) -> anyhow::Result<AppRequest> {
         no_account_text: None,
         sandbox: true,
         sign_key: Some(hex::encode(&keys.sign)),
+        public_key: None,
         data_key: Some(hex::encode(keys.data.bytes())),
     })
 }

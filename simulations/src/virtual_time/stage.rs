@@ -174,8 +174,8 @@ impl Stage {
                 mall_url: None,
                 no_account_text: None,
                 sandbox: true,
-                sign_key: vec![1],
-                data_key: vec![2],
+                keys: Vec::new(),
+                newest_key: 0,
                 suspended: false,
                 tokens: [Timestamp(0); 2],
             })));

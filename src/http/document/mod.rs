@@ -19,6 +19,9 @@ const INTRODUCTION: &str = "Every answer is an envelope `{code, msg, data, reque
      success, and the HTTP status tells the class of a refusal. Calls under `/api/v1` are signed \
      and, but for Z101, carry a bearer token. Answers and pushes are signed the same way.";
 
+/// What needs neither signature nor token.
+const PUBLIC: &str = "/api/v1/keys";
+
 /// The tags, in the order of the contracts.
 const TAGS: [(&str, &str); 6] = [
     ("platform", "总平台和双方的公共接口 · Platform ↔ both kinds of partner"),
@@ -60,7 +63,8 @@ fn signed_headers() -> [(&'static str, &'static str, bool, Value); 5] {
         ),
         (
             signature::SIGN,
-            "The signature over `METHOD\\nPATH?QUERY\\nTIMESTAMP\\nNONCE\\nBODY\\n`, hexadecimal.",
+            "The signature over `METHOD\\nPATH?QUERY\\nTIMESTAMP\\nNONCE\\nBODY\\n`, hexadecimal \
+             (of SM2-SM3: the DER).",
             true,
             json!({"type": "string", "pattern": "^[0-9a-fA-F]*$", "minLength": 1,
                 "maxLength": 256, "examples": ["0".repeat(64)]}),
@@ -159,13 +163,14 @@ fn operations(document: &mut Value) -> impl Iterator<Item = (Place, String, &mut
 fn common(place: Place, path: &str, operation: &mut Value) {
     let scheme = match place {
         Place::Path if path.starts_with("/admin/") => Some("operator"),
-        Place::Path if path.starts_with("/api/") && path != "/api/v1/Z101" => Some("token"),
+        Place::Path if ["/api/v1/Z101", PUBLIC].contains(&path) => None,
+        Place::Path if path.starts_with("/api/") => Some("token"),
         _ => None,
     };
     if let Some(scheme) = scheme {
         operation["security"] = json!([{ scheme: [] }]);
     }
-    if place == Place::Webhook || path.starts_with("/api/") {
+    if place == Place::Webhook || (path.starts_with("/api/") && path != PUBLIC) {
         let parameters = &mut operation["parameters"];
         if !parameters.is_array() {
             *parameters = json!([]);

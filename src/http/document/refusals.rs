@@ -75,7 +75,10 @@ fn own(operation: &str) -> &'static [Reason] {
         "registerApplication" => &[AlreadyRegistered, NotFound, TooManyItems],
         "declareScene" => &[AlreadyRegistered, NotFound, UnknownMethodology, TooManyItems],
         "publishAgreement" => &[AlreadyRegistered, NotFound, UnknownApp],
-        "suspendApplication" | "run" | "pushes" | "settlements" => &[NotFound],
+        "addKey" => &[NotFound, TooManyItems],
+        "listKeys" | "retireKey" | "suspendApplication" | "run" | "pushes" | "settlements" => {
+            &[NotFound]
+        }
         "startRun" => {
             &[TooManyItems, NotFound, UnknownScene, UnknownRecord, SerialConflict, RunConflict]
         }
@@ -87,6 +90,7 @@ fn own(operation: &str) -> &'static [Reason] {
 fn all(path: &str, operation: &Value) -> Vec<Reason> {
     let id = operation["operationId"].as_str().unwrap_or_default();
     let mut reasons = match path {
+        super::PUBLIC => return vec![Internal, Busy],
         _ if path.starts_with("/admin/") => OPERATED.to_vec(),
         _ if path.starts_with("/api/") => SIGNED.to_vec(),
         _ => return Vec::new(),

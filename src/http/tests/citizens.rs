@@ -38,7 +38,7 @@ impl Door {
         let phone = Some("13800001234".into());
         let person = Person { name: "张三".into(), id_no: id_no.into(), phone };
         let did = self.identity.enrol(&person);
-        let account = self.platform.vault().account_of(id_no);
+        let account = self.platform.vault().account_of(id_no).unwrap();
         let person = self.platform.vault().seal_person(person).await.unwrap();
         let open = Open { did, person, channel: Channel::CityApp, consents: vec![consent()] };
         self.platform.account(account, AccountCommand::Open(open)).await.unwrap();

@@ -132,7 +132,21 @@ fn a_wrong_signature_is_explained_in_the_sandbox_only() {
         assert!(answer.json["detail"].as_str().unwrap().starts_with("BODY"), "{}", answer.json);
         let other = Sending { signature: Some("00".repeat(32)), ..wrong(&metro) };
         let answer = door.send(&metro, &other).await;
-        assert!(answer.json["detail"].as_str().unwrap().contains("SM3"), "{}", answer.json);
+        // The canonical string and its digest stand there, and nothing that signs.
+        let detail = answer.json["detail"].as_str().unwrap();
+        let string =
+            format!("POST\n/api/v1/noop\n{}\n{}\n{{\"a\":1}}\n", super::noon().0, other.nonce);
+        assert!(detail.contains(&json!(string).to_string()), "{detail}");
+        assert!(detail.contains(&hex::encode(signature::sm3(string.as_bytes()))), "{detail}");
+        let kind = signature::MacType::HmacSm3;
+        let right = signature::sign(kind, &metro.key, string.as_bytes());
+        for secret in [right, hex::encode(&metro.key)] {
+            assert!(!answer.json.to_string().contains(&secret), "{detail}");
+        }
+        let long = Sending { body: vec![b'x'; 5000], ..other.clone() };
+        let answer = door.send(&metro, &long).await;
+        let detail = answer.json["detail"].as_str().unwrap();
+        assert!(detail.contains("a body of 5000 bytes") && detail.len() < 1000, "{detail}");
         let answer = door.send(&bus, &wrong(&bus)).await;
         answer.refused("40103", signature::SIGN, "not the sandbox");
         assert!(answer.json["detail"].is_null(), "{}", answer.json);

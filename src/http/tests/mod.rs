@@ -5,6 +5,7 @@ mod citizens;
 mod dictionaries;
 mod documented;
 mod hostile;
+mod keys;
 mod ladder;
 mod sampling;
 mod scopes;
@@ -26,8 +27,9 @@ use carbon_actors::twins::{
     ScriptedPartners, SettableClock,
 };
 use carbon_protocol::policy::{Policy, SameTrip};
-use carbon_protocol::signature::{self, MacType};
+use carbon_protocol::signature::{self, MacType, SignType};
 use carbon_protocol::{Day, Timestamp};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -53,6 +55,8 @@ struct Door {
     identity: Arc<ScriptedIdentity>,
     partners: Arc<ScriptedPartners>,
     auths: Arc<Tickets<AuthTicket>>,
+    /// Secrets that the platform has made.
+    secrets: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 /// A caller with its key and, once asked for, its token.
@@ -83,6 +87,8 @@ struct Sending {
 
 struct Answered {
     status: u16,
+    /// What it was signed with: the byte of a secret, or `SM2`; empty for nothing.
+    signed_with: String,
     headers: HeaderMap,
     json: Value,
 }
@@ -206,8 +212,8 @@ impl Door {
             auths: auths.clone(),
             outbound: Outbound::new(Duration::from_secs(2)).unwrap(),
         });
-        let router = super::router(state.clone());
-        (Self { router, state, platform, clock, identity, partners, auths }, followers)
+        let (router, secrets) = (super::router(state.clone()), Arc::default());
+        (Self { router, state, platform, clock, identity, partners, auths, secrets }, followers)
     }
 
     /// Two scene partners (one of them in the sandbox), a mall, and what they need.
@@ -293,17 +299,17 @@ impl Door {
         let answer = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = answer.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        if let Some(sign) = parts.headers.get(signature::SIGN) {
-            self.verify(&parts, &bytes, sign.to_str().unwrap());
-        }
+        let sign = parts.headers.get(signature::SIGN);
+        let signed_with = sign.map(|sign| self.verify(&parts, &bytes, sign.to_str().unwrap()));
+        let signed_with = signed_with.unwrap_or_default();
         let json = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         assert_ne!(parts.status.as_u16(), 500, "{json}");
         documented::check(&method, &uri, parts.status.as_u16(), &json);
-        Answered { status: parts.status.as_u16(), headers: parts.headers, json }
+        Answered { status: parts.status.as_u16(), signed_with, headers: parts.headers, json }
     }
 
-    /// Every signed answer is signed under one of the declared keys.
-    fn verify(&self, parts: &axum::http::response::Parts, bytes: &[u8], sign: &str) {
+    /// Every signed answer is signed under one of the declared keys: which.
+    fn verify(&self, parts: &axum::http::response::Parts, bytes: &[u8], sign: &str) -> String {
         let text = |name: &str| parts.headers[name].to_str().unwrap().to_owned();
         let string = signature::answer_string(
             parts.status.as_u16(),
@@ -312,9 +318,22 @@ impl Door {
             &text(signature::NONCE),
             bytes,
         );
-        let kind: MacType = text(signature::SIGN_TYPE).parse().unwrap();
-        let right = (0..=8_u8).any(|key| signature::verify(kind, &[key; 32], &string, sign));
-        assert!(right, "an answer is signed wrongly");
+        let kind: SignType = text(signature::SIGN_TYPE).parse().unwrap();
+        let right = match kind.mac() {
+            Some(mac) => (0..=20_u8)
+                .find(|key| signature::verify(mac, &[*key; 32], &string, sign))
+                .map(|key| key.to_string())
+                .or_else(|| {
+                    let made = self.secrets.lock();
+                    let right = |key: &Vec<u8>| signature::verify(mac, key, &string, sign);
+                    made.iter().any(right).then(|| "made".to_owned())
+                }),
+            None => {
+                let public = self.platform.vault().public_key();
+                public.verify(&string, sign).then(|| "SM2".to_owned())
+            }
+        };
+        right.expect("an answer is signed wrongly")
     }
 
     /// An application with a token.

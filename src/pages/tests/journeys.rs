@@ -114,6 +114,7 @@ fn result_of(url: &Url) -> Consented {
         state: query["state"].clone(),
         timestamp: query["timestamp"].parse().unwrap(),
         nonce: query["nonce"].clone(),
+        sign_type: query["signType"].parse().unwrap(),
         sign: query["sign"].clone(),
     }
 }

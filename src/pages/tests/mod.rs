@@ -10,13 +10,14 @@ use std::time::Duration;
 use axum::Router;
 use carbon_actors::house::{Limits, Ports};
 use carbon_actors::platform::{Platform, Wires};
-use carbon_actors::ports::{Person, Vault as _};
+use carbon_actors::ports::{Person, Purpose, Vault as _};
 use carbon_actors::twins::{
     CollectingSubscribers, MemoryJournal, MemoryStore, MemoryVault, ScriptedIdentity,
     ScriptedPartners, SettableClock,
 };
 use carbon_protocol::account::{AccountCommand, AccountReply, Consent, Look, Summary};
 use carbon_protocol::contracts::page::CityTicket;
+use carbon_protocol::keys::{AppKey, Material};
 use carbon_protocol::registry::{
     Agreement, AgreementScope, App, AppRole, Partner, RegistryCommand, RegistryReply, Scene,
     SceneKind,
@@ -181,7 +182,7 @@ impl Stage {
     }
 
     fn account(&self) -> AccountId {
-        self.vault.account_of(ID_NO)
+        self.vault.account_of(ID_NO).unwrap()
     }
 
     /// The agreements that consents are to, in their order.
@@ -216,11 +217,18 @@ fn app(id: &str, role: AppRole, vault: &MemoryVault) -> App {
         mall_url: (role == AppRole::Mall).then(|| "https://mall.example/h5?from=city".into()),
         no_account_text: None,
         sandbox: true,
-        sign_key: vault.seal_secret(SIGN_KEY),
-        data_key: vault.seal_secret(&[9; 16]),
+        keys: vec![
+            key(Material::Secret(vault.take(Purpose::Mac, SIGN_KEY).unwrap())),
+            key(Material::Data(vault.take(Purpose::Fields, &[9; 16]).unwrap())),
+        ],
+        newest_key: 2,
         suspended: false,
         tokens: [Timestamp(0); 2],
     }
+}
+
+fn key(material: Material) -> AppKey {
+    AppKey::new(material, Timestamp(0))
 }
 
 fn scene(code: &str, kind: SceneKind, apps: &[AppNo]) -> Scene {

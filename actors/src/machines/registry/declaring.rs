@@ -39,15 +39,15 @@ impl Registry {
         }
     }
 
-    pub(super) fn register_app(&self, app: &App) -> Decided {
+    pub(super) fn register_app(&self, now: Timestamp, app: &App) -> Decided {
         if let Some(known) = self.app_by_id(&app.id) {
             let same = App {
                 no: known.no,
                 tokens: known.tokens,
                 suspended: known.suspended,
-                // Sealed secrets differ with every sealing; the door compares what is in them.
-                sign_key: known.sign_key.clone(),
-                data_key: known.data_key.clone(),
+                // Keys in custody differ with every taking; the door compares what is in them.
+                keys: known.keys.clone(),
+                newest_key: known.newest_key,
                 ..app.clone()
             };
             return match **known == same {
@@ -61,7 +61,11 @@ impl Registry {
         let Some(no) = next(self.apps.len()).map(AppNo) else {
             return refused(Reason::TooManyItems, "appId");
         };
-        let app = App { no, tokens: [Timestamp(0); 2], suspended: false, ..app.clone() };
+        let mut app = App { no, tokens: [Timestamp(0); 2], suspended: false, ..app.clone() };
+        for (key, no) in app.keys.iter_mut().zip(1..) {
+            (key.no, key.from, key.until) = (no, now, None);
+            app.newest_key = no;
+        }
         let events = vec![RegistryEvent::AppRegistered(Box::new(app))];
         Ok(Decision { events, reply: RegistryReply::App(no) })
     }
@@ -196,6 +200,12 @@ impl Registry {
             RegistryEvent::DictionaryImported(import) => self.keep_dictionary(at, import),
             RegistryEvent::Suspended { app, suspended } => {
                 self.change(*app, |app| app.suspended = *suspended);
+            }
+            RegistryEvent::KeyAdded { app, key } => {
+                self.change(*app, |app| app.add_key(at, key));
+            }
+            RegistryEvent::KeyRetired { app, key, until } => {
+                self.change(*app, |app| app.end_key(*key, *until));
             }
             RegistryEvent::TokenIssued { app } => {
                 self.change(*app, |app| app.tokens = [at, app.tokens[0]]);

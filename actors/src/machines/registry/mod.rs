@@ -3,6 +3,7 @@
 
 mod declaring;
 mod dictionaries;
+mod keys;
 mod looking;
 #[cfg(test)]
 mod tests;
@@ -70,13 +71,17 @@ impl Machine for Registry {
     ) -> Result<Decision<Self>, Rejection> {
         match command {
             RegistryCommand::RegisterPartner(partner) => self.register_partner(partner),
-            RegistryCommand::RegisterApp(app) => self.register_app(app),
+            RegistryCommand::RegisterApp(app) => self.register_app(facts.now, app),
             RegistryCommand::DeclareScene(scene) => self.declare_scene(scene),
             RegistryCommand::PublishAgreement(agreement) => self.publish_agreement(agreement),
             RegistryCommand::AdoptPolicy(policy) => self.adopt_policy(policy),
             RegistryCommand::AdoptMethodologies(all) => self.adopt_methodologies(all),
             RegistryCommand::ImportDictionary(import) => self.import_dictionary(import),
             RegistryCommand::Suspend { app, suspended } => self.suspend(*app, *suspended),
+            RegistryCommand::AddKey { app, key } => self.add_key(facts.now, *app, key),
+            RegistryCommand::RetireKey { app, key, until } => {
+                self.retire_key(facts.now, *app, *key, *until)
+            }
             RegistryCommand::IssueToken { app } => self.issue_token(facts.now, *app),
         }
     }

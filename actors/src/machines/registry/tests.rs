@@ -1,6 +1,7 @@
 //! Tests of the registry: what is declared once, again, and differently; what look-ups find.
 
 use carbon_protocol::Reason;
+use carbon_protocol::keys::{AppKey, KeyHandle, Material};
 use carbon_protocol::methodology::Formula;
 use carbon_protocol::registry::{AgreementScope, AppRole, SceneKind};
 
@@ -175,6 +176,7 @@ fn declarations_are_idempotent_and_conflicts_are_named() {
             RegistryReply::Done { replay: true } => "replay".to_owned(),
             RegistryReply::App(no) => format!("app {no}"),
             RegistryReply::Scene(no) => format!("scene {no}"),
+            RegistryReply::Key(no) => format!("key {no}"),
             RegistryReply::Token(at) => format!("token {}", at.0),
         });
         assert_eq!(reply, expected.map(str::to_owned), "{name}");
@@ -231,6 +233,66 @@ fn look_ups_find_what_holds_on_a_day() {
     assert_eq!(priced("2026-02-01").as_deref(), Some("2026-02-01"));
     assert!(registry.app(AppNo(0)).is_none() && registry.app(AppNo(9)).is_none());
     assert_eq!(registry.app_by_id(&AppId::parse("mall").unwrap()).unwrap().no, AppNo(2));
+}
+
+#[test]
+fn two_keys_of_a_purpose_are_valid_at_once_and_never_none() {
+    use RegistryCommand as C;
+    let mut desk = Desk::with_apps();
+    let secret = |from: i64| {
+        let key = AppKey::new(Material::Secret(KeyHandle(vec![1])), Timestamp(from));
+        C::AddKey { app: AppNo(1), key: Box::new(key) }
+    };
+    let data = |from: i64| {
+        let key = AppKey::new(Material::Data(KeyHandle(vec![2])), Timestamp(from));
+        C::AddKey { app: AppNo(1), key: Box::new(key) }
+    };
+    let end = |key, until: i64| C::RetireKey { app: AppNo(1), key, until: Timestamp(until) };
+    // Every row is asked at time 1000; what is said of it, and which keys sign then and at 5000.
+    let far = 1_000 + 401 * 24 * 3_600_000;
+    type Row = (C, Result<&'static str, Reason>, &'static [u32], &'static [u32]);
+    let rows: Vec<Row> = vec![
+        (secret(0), Ok("1"), &[1], &[1]),
+        (data(0), Ok("2"), &[1], &[1]),
+        (end(1, 2000), Err(Reason::OutOfRange), &[1], &[1]),
+        (secret(far), Err(Reason::OutOfRange), &[1], &[1]),
+        (secret(3000), Ok("3"), &[1], &[3, 1]),
+        (secret(0), Err(Reason::TooManyItems), &[1], &[3, 1]),
+        (end(1, 2000), Err(Reason::OutOfRange), &[1], &[3, 1]),
+        (end(1, far), Err(Reason::OutOfRange), &[1], &[3, 1]),
+        (end(1, 4000), Ok("done"), &[1], &[3]),
+        (end(1, 4000), Ok("replay"), &[1], &[3]),
+        (secret(3999), Err(Reason::TooManyItems), &[1], &[3]),
+        (secret(4000), Ok("4"), &[1], &[4, 3]),
+        // At 3500 key 1 is valid still, but has an end: what stays must have none.
+        (end(3, 3500), Err(Reason::OutOfRange), &[1], &[4, 3]),
+        (end(2, 2000), Err(Reason::OutOfRange), &[1], &[4, 3]),
+        (data(0), Ok("5"), &[1], &[4, 3]),
+        (data(0), Err(Reason::TooManyItems), &[1], &[4, 3]),
+        (end(9, 2000), Err(Reason::NotFound), &[1], &[4, 3]),
+    ];
+    for (command, expected, now, later) in rows {
+        let shown = format!("{command:?}");
+        let said = desk.ask(command).map(|reply| match reply {
+            RegistryReply::Key(no) => no.to_string(),
+            RegistryReply::Done { replay: false } => "done".into(),
+            RegistryReply::Done { replay: true } => "replay".into(),
+            other => format!("{other:?}"),
+        });
+        assert_eq!(said, expected.map(str::to_owned), "{shown}");
+        let app = desk.registry.app(AppNo(1)).unwrap();
+        for (at, expected) in [(1_000, now), (5_000, later)] {
+            let keys = app.signing_keys(Timestamp(at));
+            let keys: Vec<u32> = keys.iter().map(|key| key.no).collect();
+            assert_eq!(keys, expected, "{shown} at {at}");
+        }
+    }
+    assert_eq!(desk.registry.app(AppNo(1)).unwrap().data_keys(Timestamp(1_000)).len(), 2);
+    let mut replayed = Registry::new(Stream::Registry);
+    desk.events.iter().for_each(|event| replayed.apply(Timestamp(1_000), event));
+    assert_eq!(replayed, desk.registry);
+    let nobody = C::RetireKey { app: AppNo(9), key: 1, until: Timestamp(0) };
+    assert_eq!(desk.ask(nobody).unwrap_err(), Reason::NotFound);
 }
 
 #[test]
