@@ -224,8 +224,8 @@ impl Housed for Account {
     fn after(house: &House, stream: Stream, _: &Self, events: &[AccountEvent]) {
         let Stream::Account(account) = stream else { return };
         for event in events {
-            if let AccountEvent::Bound { ccid, .. } = event {
-                house.directory.insert(ccid, account);
+            if let AccountEvent::Bound { app, ccid, .. } = event {
+                house.directory.insert(*app, ccid, account);
             }
         }
     }

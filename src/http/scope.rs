@@ -1,5 +1,8 @@
-//! Scope: what an application may see. A pseudonym that is another application's answers exactly
-//! like one that does not exist.
+//! Scope: what an application may see. What is another application's answers exactly like what does
+//! not exist, in the same class of time, because it goes the same way. Whatever lies in an actor or
+//! on the disk has the calling application in its key (pseudonyms, batches, records), so that
+//! another's is not found, and never found and then hidden. Scenes, authCodes and cursors are one
+//! look into memory, or one MAC, whoever asks.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -32,11 +35,11 @@ pub fn unknown_ccid() -> Fault {
 /// The account behind a pseudonym as the directory knows it. One that was registered a moment ago
 /// is waited for: the directory follows the journal.
 pub async fn account_of(state: &HttpState, app: AppNo, ccid: &Ccid) -> Result<AccountId, Fault> {
-    if let Some(account) = state.platform.resolve(ccid) {
+    if let Some(account) = state.platform.resolve(app, ccid) {
         return Ok(account);
     }
     state.platform.batch(app, NO_BATCH).await?;
-    state.platform.resolve(ccid).ok_or_else(unknown_ccid)
+    state.platform.resolve(app, ccid).ok_or_else(unknown_ccid)
 }
 
 /// A citizen as the calling application may see them.
@@ -106,11 +109,11 @@ pub async fn accounts(
     let mut found = HashMap::with_capacity(unique.len());
     let mut doubtful = Vec::new();
     for ccid in unique {
-        let mut account = state.platform.resolve(&ccid);
+        let mut account = state.platform.resolve(app, &ccid);
         if account.is_none() && !waited {
             waited = true;
             state.platform.batch(app, NO_BATCH).await?;
-            account = state.platform.resolve(&ccid);
+            account = state.platform.resolve(app, &ccid);
         }
         match account {
             Some(account) if state.confirmed.holds(app, &ccid) => {

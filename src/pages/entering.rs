@@ -103,7 +103,7 @@ async fn who(
     let platform = state.platform();
     if let Some(ccid) = &ticket.ccid {
         // The directory may only hint: the account says whether the pseudonym is its own.
-        if let Some(account) = platform.resolve(ccid) {
+        if let Some(account) = platform.resolve(ticket.app, ccid) {
             let summary = summary(platform, &Session::new(account, Channel::Partner)).await?;
             let own = |link: &carbon_protocol::account::LinkView| {
                 link.app == ticket.app && link.ccid == *ccid

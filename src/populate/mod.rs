@@ -222,7 +222,9 @@ impl Ground {
         let mut done = Opened::default();
         let mut opening = Vec::new();
         for (no, settler) in settlers.await?? {
-            let known = settler.lights.first().map(|(_, ccid, _)| self.platform.resolve(ccid));
+            let first = settler.lights.first();
+            let known =
+                first.map(|(place, ccid, _)| self.platform.resolve(self.scenes[*place].0, ccid));
             if known == Some(Some(settler.account)) {
                 continue;
             }

@@ -1,9 +1,11 @@
-//! The resident directory: CCID → account, eight bytes of hash for each, because a store read a row
-//! would be the dearest part of a batch. The account verifies the full CCID itself.
+//! The resident directory: (application, CCID) → account, eight bytes of hash for each, because a
+//! store read a row would be the dearest part of a batch. The account verifies the full CCID itself.
+//! The application is part of the key, so that another one's pseudonym is not found at all: it takes
+//! the very way of one that does not exist, and no clock can tell them apart.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use carbon_protocol::{AccountId, Ccid};
+use carbon_protocol::{AccountId, AppNo, Ccid};
 use dashmap::DashMap;
 
 use crate::ports::{Failure, Put, Store, Tree};
@@ -32,8 +34,8 @@ impl Directory {
     }
 
     /// Enters a CCID; the last entry of one wins.
-    pub fn insert(&self, ccid: &Ccid, account: AccountId) {
-        self.insert_hashed(hash_of(ccid), ccid, account);
+    pub fn insert(&self, app: AppNo, ccid: &Ccid, account: AccountId) {
+        self.insert_hashed(hash_of(app, ccid), ccid, account);
     }
 
     fn insert_hashed(&self, hash: u64, ccid: &Ccid, account: AccountId) {
@@ -45,10 +47,10 @@ impl Directory {
         }
     }
 
-    /// The account of a CCID. One that was never entered may meet another one's hash: whoever acts
+    /// The account of an application's CCID. One that was never entered may meet another one's hash: whoever acts
     /// on the answer asks the account, which knows its CCIDs.
-    pub fn resolve(&self, ccid: &Ccid) -> Option<AccountId> {
-        self.resolve_hashed(hash_of(ccid), ccid)
+    pub fn resolve(&self, app: AppNo, ccid: &Ccid) -> Option<AccountId> {
+        self.resolve_hashed(hash_of(app, ccid), ccid)
     }
 
     fn resolve_hashed(&self, hash: u64, ccid: &Ccid) -> Option<AccountId> {
@@ -73,13 +75,13 @@ impl Directory {
     /// Enters everything the store has.
     pub fn load(&self, store: &dyn Store) -> Result<(), Failure> {
         // Identifiers are ASCII: every one sorts before this.
-        let (mut from, to) = (Vec::new(), [0xff]);
+        let (mut from, to) = (Vec::new(), [0xff; 3]);
         loop {
             let pairs = store.scan(Tree::Directory, &from, &to, AT_ONCE, false)?;
             for (key, value) in &pairs {
-                let (ccid, account) = entry_of(key, value)
+                let (app, ccid, account) = entry_of(key, value)
                     .ok_or_else(|| Failure::Store("the directory has a broken entry".into()))?;
-                self.insert(&ccid, account);
+                self.insert(app, &ccid, account);
             }
             match pairs.last() {
                 Some((last, _)) if pairs.len() == AT_ONCE => from = [&last[..], &[0]].concat(),
@@ -89,31 +91,34 @@ impl Directory {
     }
 }
 
-/// The store's write for a CCID.
-pub fn put(ccid: &Ccid, account: AccountId) -> Put {
+/// The store's write for an application's CCID.
+pub fn put(app: AppNo, ccid: &Ccid, account: AccountId) -> Put {
     Put {
         tree: Tree::Directory,
-        key: ccid.as_str().as_bytes().to_vec(),
+        key: [&app.0.to_be_bytes()[..], ccid.as_str().as_bytes()].concat(),
         value: Some(account.0.to_vec()),
     }
 }
 
-fn entry_of(key: &[u8], value: &[u8]) -> Option<(Ccid, AccountId)> {
-    let ccid = Ccid::parse(std::str::from_utf8(key).ok()?).ok()?;
-    Some((ccid, AccountId(value.try_into().ok()?)))
+fn entry_of(key: &[u8], value: &[u8]) -> Option<(AppNo, Ccid, AccountId)> {
+    let (app, ccid) = key.split_first_chunk::<2>()?;
+    let ccid = Ccid::parse(std::str::from_utf8(ccid).ok()?).ok()?;
+    Some((AppNo(u16::from_be_bytes(*app)), ccid, AccountId(value.try_into().ok()?)))
 }
 
 /// SipHash with fixed keys. Whoever makes two CCIDs meet on purpose finds the second one in the
 /// overflow.
-fn hash_of(ccid: &Ccid) -> u64 {
+fn hash_of(app: AppNo, ccid: &Ccid) -> u64 {
     let mut hasher = DefaultHasher::new();
-    ccid.hash(&mut hasher);
+    (app, ccid).hash(&mut hasher);
     hasher.finish()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const APP: AppNo = AppNo(1);
 
     fn ccid(text: &str) -> Ccid {
         Ccid::parse(text).unwrap()
@@ -122,16 +127,17 @@ mod tests {
     #[test]
     fn finds_what_was_entered_and_the_last_one_wins() {
         let directory = Directory::new();
-        assert_eq!(directory.resolve(&ccid("c1")), None);
-        directory.insert(&ccid("c1"), AccountId([1; 16]));
-        directory.insert(&ccid("c2"), AccountId([2; 16]));
-        assert_eq!(directory.resolve(&ccid("c1")), Some(AccountId([1; 16])));
-        assert_eq!(directory.resolve(&ccid("c2")), Some(AccountId([2; 16])));
-        directory.insert(&ccid("c1"), AccountId([3; 16]));
-        assert_eq!(directory.resolve(&ccid("c1")), Some(AccountId([3; 16])));
-        directory.insert(&ccid("c1"), AccountId([1; 16]));
-        assert_eq!(directory.resolve(&ccid("c1")), Some(AccountId([1; 16])));
+        assert_eq!(directory.resolve(APP, &ccid("c1")), None);
+        directory.insert(APP, &ccid("c1"), AccountId([1; 16]));
+        directory.insert(APP, &ccid("c2"), AccountId([2; 16]));
+        assert_eq!(directory.resolve(APP, &ccid("c1")), Some(AccountId([1; 16])));
+        assert_eq!(directory.resolve(APP, &ccid("c2")), Some(AccountId([2; 16])));
+        directory.insert(APP, &ccid("c1"), AccountId([3; 16]));
+        assert_eq!(directory.resolve(APP, &ccid("c1")), Some(AccountId([3; 16])));
+        directory.insert(APP, &ccid("c1"), AccountId([1; 16]));
+        assert_eq!(directory.resolve(APP, &ccid("c1")), Some(AccountId([1; 16])));
         assert_eq!(directory.len(), 2);
+        assert_eq!(directory.resolve(AppNo(2), &ccid("c1")), None, "another's does not exist");
     }
 
     #[test]

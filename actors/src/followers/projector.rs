@@ -187,9 +187,9 @@ impl Projector {
         projected: &mut Projected,
     ) -> Result<(), Failure> {
         match event {
-            AccountEvent::Bound { ccid, .. } => {
-                self.directory.insert(ccid, account);
-                let Put { tree, key, value } = directory::put(ccid, account);
+            AccountEvent::Bound { app, ccid, .. } => {
+                self.directory.insert(*app, ccid, account);
+                let Put { tree, key, value } = directory::put(*app, ccid, account);
                 self.trees.fresh.insert((tree, key), value);
             }
             AccountEvent::ErrandBegun { errand, purpose } => {

@@ -113,10 +113,10 @@ fn the_models_say_what_happened() {
     let store = &*stage.store;
     let (one, two) = (account(1), account(2));
 
-    assert_eq!(directory.resolve(&ccid(two, MALL)), Some(two));
+    assert_eq!(directory.resolve(MALL, &ccid(two, MALL)), Some(two));
     let again = Directory::new();
     again.load(store).unwrap();
-    assert_eq!((again.len(), again.resolve(&ccid(one, METRO))), (4, Some(one)));
+    assert_eq!((again.len(), again.resolve(METRO, &ccid(one, METRO))), (4, Some(one)));
 
     let page = models::batch(store, METRO, 1).unwrap().unwrap();
     let states: Vec<RowState> = page.rows.iter().map(|row| row.state).collect();

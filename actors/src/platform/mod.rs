@@ -213,9 +213,9 @@ impl Platform {
         self.0.policy(day)
     }
 
-    /// The account behind a pseudonym. The account itself verifies it once more.
-    pub fn resolve(&self, ccid: &Ccid) -> Option<AccountId> {
-        self.0.directory.resolve(ccid)
+    /// The account behind an application's pseudonym. The account itself verifies it once more.
+    pub fn resolve(&self, app: AppNo, ccid: &Ccid) -> Option<AccountId> {
+        self.0.directory.resolve(app, ccid)
     }
 
     /// The time, or that the clock cannot be trusted.

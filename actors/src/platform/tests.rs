@@ -211,7 +211,7 @@ fn batch(platform: &Platform, name: &str, ccids: &[Ccid]) -> IntakeCommand {
         serial: Serial::parse(&format!("{name}-{row}")).unwrap(),
         digest: [1; 16],
         ccid: ccid.clone(),
-        account: platform.resolve(ccid),
+        account: platform.resolve(METRO, ccid),
         scene: Some(TRIPS),
         behaviour: Behaviour::Bus(Bus {
             line: Label::parse("71").unwrap(),

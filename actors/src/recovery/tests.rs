@@ -28,7 +28,7 @@ fn a_rebuilt_store_is_what_the_live_one_is() {
     let (done, directory) = recovered(&stage).unwrap();
     let entries = stage.journal.entries().len() as u64;
     assert_eq!(done, Recovered { position: entries, replayed: entries });
-    assert_eq!(directory.resolve(&ccid(account(1), METRO)), Some(account(1)));
+    assert_eq!(directory.resolve(METRO, &ccid(account(1), METRO)), Some(account(1)));
     let store = empty();
     let rebuilt = rebuild(stage.journal.clone(), store.clone()).unwrap();
     assert_eq!(rebuilt.position, entries);
@@ -56,7 +56,7 @@ fn whatever_a_crash_took_comes_back() {
             let (done, directory) = recovered(&stage).unwrap();
             assert_eq!(done.position, entries);
             assert_eq!(done.replayed, if ahead { entries - cursor } else { entries });
-            assert_eq!(directory.resolve(&ccid(account(2), MALL)), Some(account(2)));
+            assert_eq!(directory.resolve(MALL, &ccid(account(2), MALL)), Some(account(2)));
             assert_eq!(compare(&*whole.store, &*stage.store).unwrap(), [], "{cursor} {ahead}");
         }
     }

@@ -144,7 +144,7 @@ impl Sender {
             Some(citizen) => citizen.ccid(stage, self.app),
             None => Ccid::parse("a-stranger")?,
         };
-        let account = stage.platform.resolve(&ccid);
+        let account = stage.platform.resolve(self.app, &ccid);
         let known = row.citizen.and_then(|place| self.citizens.get(place));
         let bound = known.is_some_and(|citizen| citizen.book().is_bound(self.app));
         anyhow::ensure!(!bound || account.is_some(), "{ccid} was bound, and nobody knows it");
