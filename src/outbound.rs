@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
@@ -79,7 +80,7 @@ impl Outbound {
         install_tls();
         Ok(Self {
             declared: build(|| client(timeout))?,
-            public: build(|| client(timeout).https_only(true).dns_resolver(Arc::new(PublicOnly)))?,
+            public: guarded(timeout, PublicOnly { lookup: system })?,
         })
     }
 
@@ -117,6 +118,12 @@ impl Outbound {
 pub fn install_tls() {
     // The error says only that somebody was first, which is what we want.
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// The client for addresses that partners give: what it connects to is what its resolver let pass.
+fn guarded(timeout: Duration, resolver: PublicOnly) -> Result<Client, reqwest::Error> {
+    let resolver = Arc::new(resolver);
+    build(|| client(timeout).https_only(true).dns_resolver(resolver.clone()))
 }
 
 fn client(timeout: Duration) -> ClientBuilder {
@@ -181,9 +188,19 @@ fn literal_is_public(url: &Url) -> Result<(), NoAnswer> {
 }
 
 /// Resolves names at connect time and drops every address that is not public: a name that was
-/// public when it was verified may point elsewhere now.
-#[derive(Debug)]
-struct PublicOnly;
+/// public when it was verified may point elsewhere now. The client connects to what comes out here
+/// and asks nobody again.
+#[derive(Debug, Clone, Copy)]
+struct PublicOnly {
+    lookup: fn(String) -> Lookup,
+}
+
+/// Addresses of a name.
+type Lookup = BoxFuture<'static, std::io::Result<Vec<SocketAddr>>>;
+
+fn system(name: String) -> Lookup {
+    Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) })
+}
 
 #[derive(Debug, thiserror::Error)]
 #[error("the name has no public address")]
@@ -191,9 +208,10 @@ struct PrivateAddress;
 
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
+        let found = (self.lookup)(name.as_str().to_owned());
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<SocketAddr> = found.filter(|found| is_public(found.ip())).collect();
+            let mut public = found.await?;
+            public.retain(|found| is_public(found.ip()));
             if public.is_empty() {
                 return Err(PrivateAddress.into());
             }
@@ -270,6 +288,14 @@ mod tests {
             "2001:db8::1",
             "2002:7f00:1::",
             "64:ff9b::7f00:1",
+            "64:ff9b:1::7f00:1",
+            "::127.0.0.1",
+            "::ffff:169.254.169.254",
+            "::ffff:0:127.0.0.1",
+            "fec0::1",
+            "100::1",
+            "2001::1",
+            "3fff::1",
             "ff02::1",
         ] {
             assert!(!is_public(private.parse().unwrap()), "{private}");
@@ -283,6 +309,18 @@ mod tests {
             "https://127.0.0.1:1/x",
             "https://[::1]:1/x",
             "https://0x7f000001:1/x",
+            "https://2130706433:1/x",
+            "https://017700000001:1/x",
+            "https://0177.0.0.01:1/x",
+            "https://127.1:1/x",
+            "https://１２７.0.0.1:1/x",
+            "https://[::ffff:127.0.0.1]:1/x",
+            "https://[fe80::1]:1/x",
+            "https://[fc00::1]:1/x",
+            "https://[64:ff9b::7f00:1]:1/x",
+            "https://8.8.8.8@127.0.0.1:1/x",
+            "https://LOCALHOST:1/x",
+            "ftp://8.8.8.8/x",
             "http://8.8.8.8/x",
             "https://localhost:1/x",
         ] {
@@ -290,6 +328,50 @@ mod tests {
             let answer = outbound.post(Reach::Public, &url, HeaderMap::new(), Vec::new()).await;
             assert_eq!(answer.unwrap_err(), NoAnswer::Refused, "{url}");
         }
+    }
+
+    /// A server of names that somebody else commands: whatever was asked before, inside it points.
+    fn inward(_: String) -> Lookup {
+        let inside = ["127.0.0.1:0", "[::1]:0", "[::ffff:10.0.0.1]:0", "169.254.169.254:0"];
+        Box::pin(async move { Ok(inside.iter().map(|text| text.parse().unwrap()).collect()) })
+    }
+
+    /// One that mixes a public address with the one it is after.
+    fn mixed(_: String) -> Lookup {
+        let mixed = ["127.0.0.1:0", "8.8.8.8:0", "[::1]:0"];
+        Box::pin(async move { Ok(mixed.iter().map(|text| text.parse().unwrap()).collect()) })
+    }
+
+    #[tokio::test]
+    async fn a_name_that_points_inward_at_the_moment_of_the_call_is_not_connected_to() {
+        install_tls();
+        let timeout = Duration::from_secs(5);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        // The address was good when it was set, or so it was said: only what is resolved now counts.
+        let outbound = Outbound {
+            declared: client(timeout).build().unwrap(),
+            public: guarded(timeout, PublicOnly { lookup: inward }).unwrap(),
+        };
+        let url = Url::parse(&format!("https://partner.example:{port}/push")).unwrap();
+        for reach in [Reach::Public, Reach::Sandbox] {
+            let answer = outbound.post(reach, &url, HeaderMap::new(), Vec::new()).await;
+            assert_eq!(answer.unwrap_err(), NoAnswer::Refused, "{reach:?}");
+        }
+        let nobody = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
+        assert!(nobody.is_err(), "somebody has connected");
+    }
+
+    #[tokio::test]
+    async fn of_a_names_addresses_only_the_public_ones_are_connected_to() {
+        let name = || "partner.example".parse::<Name>().unwrap();
+        let found = PublicOnly { lookup: mixed }.resolve(name()).await.unwrap();
+        let found: Vec<SocketAddr> = found.collect();
+        assert_eq!(found, ["8.8.8.8:0".parse().unwrap()]);
+        let Err(error) = PublicOnly { lookup: inward }.resolve(name()).await else {
+            panic!("an address inside has passed");
+        };
+        assert!(error.is::<PrivateAddress>(), "{error}");
     }
 
     #[tokio::test]
@@ -346,6 +428,11 @@ mod tests {
             b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n";
         let moved = post(server(moved.to_vec()).await).await;
         assert_eq!(moved.unwrap().status, 302);
+        let inward = b"HTTP/1.1 307 Temporary Redirect\r\n\
+            location: http://169.254.169.254/latest\r\ncontent-length: 0\r\n\r\n";
+        let url = server(inward.to_vec()).await;
+        let answer = outbound.post(Reach::Sandbox, &url, HeaderMap::new(), Vec::new()).await;
+        assert_eq!(answer.unwrap().status, 307);
 
         let nobody = Url::parse("http://127.0.0.1:9/x").unwrap();
         assert_eq!(post(nobody).await.unwrap_err(), NoAnswer::Broken);

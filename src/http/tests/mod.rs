@@ -5,6 +5,7 @@ mod citizens;
 mod dictionaries;
 mod documented;
 mod hostile;
+mod inward;
 mod keys;
 mod ladder;
 mod sampling;
