@@ -8,7 +8,7 @@ use carbon_actors::house::Limits;
 use serde::Deserialize;
 use toml::Table;
 
-use crate::{clock, http, identity, journal, nats, pages, partners, store, vault};
+use crate::{clock, connections, http, identity, journal, nats, pages, partners, store, vault};
 
 /// Everything that can be set, with its comments.
 pub const DEFAULT: &str = include_str!("../config/default.toml");
@@ -21,6 +21,8 @@ pub struct Config {
     pub listen: String,
     /// Single-use tickets that door and pages share.
     pub tickets: Tickets,
+    /// Connections, before anybody has looked at a request.
+    pub connections: connections::Config,
     /// The door of the contracts.
     pub http: http::Config,
     /// The H5 pages.

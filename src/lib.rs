@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod config;
 pub mod conformity;
+pub mod connections;
 mod declarations;
 pub mod demonstration;
 mod disk;
@@ -15,6 +16,7 @@ mod keys;
 pub mod maintenance;
 pub mod nats;
 pub mod outbound;
+mod pace;
 pub mod pages;
 pub mod partners;
 pub mod populate;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use axum::Router;
+use axum::middleware;
 use carbon_actors::followers::Followers;
 use carbon_actors::house::Ports;
 use carbon_actors::platform::{Platform, Wires};
@@ -17,6 +18,7 @@ use tokio::net::TcpListener;
 
 use crate::clock::SystemClock;
 use crate::config::{BusMode, Config};
+use crate::connections;
 use crate::declarations;
 use crate::docs;
 use crate::http::{self, Fittings, HttpState};
@@ -206,11 +208,11 @@ pub async fn start(config: &Config, layout: &Layout) -> anyhow::Result<Running> 
     let keys = Keys::open(&layout.data)?;
     let router = router(config, &platform, outbound, &keys, address)?;
     let (close, closed) = tokio::sync::oneshot::channel::<()>();
-    let serve = axum::serve(listener, router).with_graceful_shutdown(async {
+    let serve = connections::serve(listener, router, config.connections.clone(), async {
         // Dropping the sender closes the door, too.
         let _ = closed.await;
     });
-    let door = tokio::spawn(async move { serve.await });
+    let door = tokio::spawn(serve);
     Ok(Running {
         platform,
         address,
@@ -296,7 +298,8 @@ fn router(
         entries,
         auths,
     ));
-    Ok(door.merge(h5).merge(docs::router(&document())?))
+    let docs = docs::router(&document())?.layer(middleware::from_fn(connections::hold_back));
+    Ok(door.merge(h5).merge(docs))
 }
 
 /// Every interface of the platform and of its partners, as OpenAPI.

@@ -25,6 +25,7 @@ mod remembering;
 mod sampling;
 mod shipped;
 mod signers;
+mod sockets;
 mod stage;
 mod store;
 mod webdriver;

@@ -210,7 +210,8 @@ fn settings(address: &str, sandbox: &Sandbox) -> String {
         "listen = \"{address}\"\n\
          [identity]\nbase_url = \"{}\"\napp_code = \"{}\"\nkey_hex = \"{}\"\n\
          data_key_hex = \"{}\"\n\
-         [http]\nrequests_per_second = 1000000\nnonces_per_app = 5000000\n",
+         [http]\nrequests_per_second = 1000000\nnonces_per_app = 5000000\n\
+         [connections]\naddress_requests_per_second = 1000000\n",
         access.base,
         access.keys.app,
         hex::encode(&access.keys.sign),

@@ -16,6 +16,7 @@ use tracing::Instrument as _;
 
 use super::HttpState;
 use super::fault::Fault;
+use crate::connections::Sender;
 use crate::signing::Signer;
 
 /// Characters of a path that the audit log keeps.
@@ -133,7 +134,11 @@ pub async fn exchange(
         app = tracing::field::Empty,
         outcome = tracing::field::Empty,
     );
-    let answer = next.run(request).instrument(span.clone()).await;
+    let answer = match beyond(&request) {
+        // Its body is not even read.
+        Some(fault) => fault.into_response(),
+        None => next.run(request).instrument(span.clone()).await,
+    };
     let (answer, outcome) = render(answer, &request_id, language);
     span.record("outcome", outcome);
     span.in_scope(|| tracing::debug!(status = answer.status().as_u16(), "answered"));
@@ -141,6 +146,17 @@ pub async fn exchange(
         span.in_scope(|| tracing::info!(target: "audit", %method, path, outcome, "operator"));
     }
     seal(&state, &exchange, answer).await
+}
+
+/// The refusal of an address that asks too fast, whoever it says it is. Balancers are always told
+/// how it stands: to them a refusal would mean that the process is gone.
+fn beyond(request: &Request) -> Option<Fault> {
+    if ["/healthz", "/readyz"].contains(&request.uri().path()) {
+        return None;
+    }
+    let limit = request.extensions().get::<Sender>()?.beyond?;
+    let detail = format!("addressRequestsPerSecond: {limit}");
+    Some(Fault::from(carbon_protocol::Reason::RateLimited).with(detail))
 }
 
 /// Puts the envelope around what came back; says the code it carries.

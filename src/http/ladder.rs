@@ -249,7 +249,7 @@ async fn climb<P: Permission>(
     if !P::admits(app.role) {
         return Err(Reason::Forbidden.into());
     }
-    if !state.pace.take(app.no, now) {
+    if !state.pace.take(app.no, now.0) {
         let limit = state.pace.per_second();
         let detail = format!("requestsPerSecond: {limit}");
         return Err(Fault::from(Reason::RateLimited).with(detail));

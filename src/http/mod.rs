@@ -17,7 +17,6 @@ mod nonces;
 mod noop;
 mod operating;
 mod operator;
-mod pace;
 mod pricing;
 mod routes;
 mod sampling;
@@ -42,14 +41,14 @@ mod z601;
 use std::sync::Arc;
 
 use carbon_actors::platform::Platform;
-use carbon_protocol::Timestamp;
+use carbon_protocol::{AppNo, Timestamp};
 use serde::Deserialize;
 
 use crate::outbound::Outbound;
+use crate::pace::Pace;
 use crate::tickets::{AuthTicket, EntryTicket, Tickets};
 use dictionaries::Dictionaries;
 use nonces::Nonces;
-use pace::Pace;
 pub use routes::{openapi, router};
 use scope::Confirmed;
 use tokens::Seals;
@@ -112,7 +111,7 @@ pub struct Inner {
     confirmed: Confirmed,
     seals: Seals,
     nonces: Nonces,
-    pace: Pace,
+    pace: Pace<AppNo>,
 }
 
 impl std::ops::Deref for HttpState {

@@ -7,7 +7,7 @@ use askama::Template;
 use axum::extract::Request;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, ETAG, IF_NONE_MATCH,
-    REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
@@ -17,6 +17,7 @@ use url::Url;
 
 use super::speech::Lang;
 use super::trouble::Trouble;
+use crate::connections::Sender;
 
 const STYLE: &str = include_str!("templates/style.css");
 const LANG_COOKIE: &str = "h5lang";
@@ -133,7 +134,11 @@ pub async fn around(mut request: Request, next: Next) -> Response {
     let kept = cookie(request.headers(), LANG_COOKIE).and_then(Lang::named);
     let lang = asked.or(kept).unwrap_or_default();
     request.extensions_mut().insert(lang);
-    let mut response = next.run(request).await;
+    let beyond = request.extensions().get::<Sender>().is_some_and(|it| it.beyond.is_some());
+    let mut response = match beyond {
+        true => Trouble::from(carbon_protocol::Reason::RateLimited).into_response(),
+        false => next.run(request).await,
+    };
     if let Some(trouble) = response.extensions().get::<Trouble>().cloned() {
         response = trouble_page(response.status(), &trouble, lang);
     } else if response.status() == StatusCode::METHOD_NOT_ALLOWED {
@@ -141,7 +146,12 @@ pub async fn around(mut request: Request, next: Next) -> Response {
         response = trouble_page(response.status(), &trouble, lang);
     }
     let origins = response.extensions_mut().remove::<FormOrigins>().unwrap_or_default();
+    let wait = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+    let wait = wait.contains(&response.status());
     let headers = response.headers_mut();
+    if wait {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     // Origins are serialised by the URL parser: plain ASCII, no semicolons.
     if let Ok(policy) = HeaderValue::from_str(&origins.policy()) {
         headers.insert(CONTENT_SECURITY_POLICY, policy);

@@ -20,7 +20,7 @@ use super::frame::{Frame, cookie};
 use super::sessions::Session;
 use super::speech::Lang;
 use super::trouble::Trouble;
-use super::{FORM_BYTES, PagesState};
+use super::{FORM_BYTES, FORM_TIME, PagesState};
 
 /// The session cookie.
 pub const COOKIE: &str = "h5";
@@ -130,7 +130,8 @@ impl FromRequest<PagesState> for Sent {
             return Err(Reason::Forbidden.into());
         }
         let guest = Guest::from_request_parts(&mut parts, state).await?;
-        let body = to_bytes(body, FORM_BYTES).await.map_err(|_| Reason::TooLarge)?;
+        let body = tokio::time::timeout(FORM_TIME, to_bytes(body, FORM_BYTES)).await;
+        let body = body.map_err(|_| Reason::Malformed)?.map_err(|_| Reason::TooLarge)?;
         let fields: Vec<(String, String)> =
             url::form_urlencoded::parse(&body).into_owned().collect();
         let sent = Self { guest, fields };

@@ -39,6 +39,8 @@ use crate::tickets::{AuthTicket, EntryTicket, Tickets};
 
 /// The largest form that is read.
 const FORM_BYTES: usize = 32 * 1024;
+/// How long a form may take to arrive.
+const FORM_TIME: Duration = Duration::from_secs(20);
 
 /// What can be set of the pages.
 #[derive(Debug, Clone, Deserialize)]

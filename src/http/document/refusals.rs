@@ -31,6 +31,7 @@ const OPERATED: &[Reason] = &[
     Unauthenticated,
     BadToken,
     TooLarge,
+    RateLimited,
     Internal,
     Busy,
     ClockUnsafe,
