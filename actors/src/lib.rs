@@ -2,6 +2,8 @@
 //! the invariants that hold always. See the map in the README.
 
 pub mod followers;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod house;
 pub mod invariants;
 pub mod lanes;

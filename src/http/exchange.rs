@@ -77,13 +77,13 @@ impl<T: Serialize> IntoResponse for Data<T> {
 
 /// The languages messages come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Language {
+pub(super) enum Language {
     Chinese,
     English,
 }
 
 /// The language a caller prefers; Chinese unless English is wanted more.
-fn language(headers: &HeaderMap) -> Language {
+pub(super) fn language(headers: &HeaderMap) -> Language {
     let text = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let mut best = (Language::Chinese, 0_u32);
     for part in text.unwrap_or_default().split(',').take(16) {

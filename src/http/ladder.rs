@@ -163,13 +163,13 @@ pub async fn read_within(body: Body, most: usize, state: &HttpState) -> Result<V
 }
 
 /// What the headers say, shaped but not believed.
-struct Claimed<'h> {
-    app: &'h str,
-    timestamp: &'h str,
-    nonce: &'h str,
-    kind: Option<&'h str>,
-    signature: &'h str,
-    token: Option<&'h str>,
+pub(super) struct Claimed<'h> {
+    pub app: &'h str,
+    pub timestamp: &'h str,
+    pub nonce: &'h str,
+    pub kind: Option<&'h str>,
+    pub signature: &'h str,
+    pub token: Option<&'h str>,
 }
 
 fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
@@ -177,7 +177,7 @@ fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 }
 
 impl<'h> Claimed<'h> {
-    fn read<P: Permission>(headers: &'h HeaderMap) -> Result<Self, Fault> {
+    pub fn read<P: Permission>(headers: &'h HeaderMap) -> Result<Self, Fault> {
         let needed = |name: &'static str| {
             header_text(headers, name).ok_or_else(|| Fault::of_field(Reason::Unauthenticated, name))
         };
@@ -258,7 +258,7 @@ async fn climb<P: Permission>(
 }
 
 /// A timestamp in milliseconds, as its only writing, within the window.
-fn in_window(text: &str, now: Timestamp, window_seconds: u32) -> Result<i64, Fault> {
+pub(super) fn in_window(text: &str, now: Timestamp, window_seconds: u32) -> Result<i64, Fault> {
     let stale = || Fault::of_field(Reason::StaleTimestamp, signature::TIMESTAMP);
     let parsed = text.parse::<i64>().ok().filter(|parsed| parsed.to_string() == text);
     let given = parsed.ok_or_else(|| stale().with("milliseconds since 1970"))?;

@@ -6,6 +6,8 @@ mod dictionaries;
 mod document;
 mod exchange;
 mod fault;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod json;
 mod keys;
 mod ladder;

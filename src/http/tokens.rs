@@ -35,7 +35,7 @@ impl Seals {
         Self { key, token_seconds, overlap_seconds }
     }
 
-    fn seal(&self, domain: &str, bytes: &[u8]) -> String {
+    pub(super) fn seal(&self, domain: &str, bytes: &[u8]) -> String {
         let tag = self.tag(domain, bytes);
         URL_SAFE_NO_PAD.encode([bytes, &tag[..]].concat())
     }

@@ -2,6 +2,8 @@
 //! one sync; frames are chained by hash, so that neither damage nor tampering passes unseen.
 
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod opening;
 mod segment;
 #[cfg(test)]
