@@ -23,6 +23,7 @@ mod reckoning;
 mod reference;
 mod remembering;
 mod sampling;
+mod secrets;
 mod shipped;
 mod signers;
 mod sockets;
