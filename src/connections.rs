@@ -197,8 +197,9 @@ fn is_the_peers(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// The address that a request comes from. A proxy that is trusted says for whom it asks; what others
-/// say of themselves is not heard. Of several proxies in a row the last one not trusted counts.
+/// The address that a request comes from. A proxy that is trusted says for whom it asks; what
+/// others say of themselves is not heard. Of several proxies in a row the last one not trusted
+/// counts.
 fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
     if !trusted.contains(&peer) {
         return peer;

@@ -348,7 +348,7 @@ mod tests {
         let timeout = Duration::from_secs(5);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        // The address was good when it was set, or so it was said: only what is resolved now counts.
+        // It may have been good when it was set: only what is resolved now counts.
         let outbound = Outbound {
             declared: client(timeout).build().unwrap(),
             public: guarded(timeout, PublicOnly { lookup: inward }).unwrap(),

@@ -1,5 +1,5 @@
-//! Connections that no honest client makes: silent, slow, endless, too many, too fast. Each is ended
-//! or refused as documented, and the others are served meanwhile.
+//! Connections that no honest client makes: silent, slow, endless, too many, too fast. Each is
+//! ended or refused as documented, and the others are served meanwhile.
 
 use std::time::Duration;
 
@@ -186,8 +186,8 @@ async fn asked(server: &Server, path: &str, forwarded: Option<&str>) -> reqwest:
     request.send().await.unwrap()
 }
 
-/// Asks until the pace is refused, at the door, at a page and at the docs: with one a second that takes two
-/// requests on any machine that answers within a second, and a few more on a slow one.
+/// Asks until the pace is refused, at the door, at a page and at the docs: with one a second that
+/// takes two requests on any machine that answers within a second, and a few more on a slow one.
 async fn refused(server: &Server, forwarded: Option<&str>) -> bool {
     let mut seen = [false; 3];
     for _ in 0..200 {

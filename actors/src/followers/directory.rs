@@ -1,7 +1,7 @@
 //! The resident directory: (application, CCID) → account, eight bytes of hash for each, because a
-//! store read a row would be the dearest part of a batch. The account verifies the full CCID itself.
-//! The application is part of the key, so that another one's pseudonym is not found at all: it takes
-//! the very way of one that does not exist, and no clock can tell them apart.
+//! store read a row would be the dearest part of a batch. The account verifies the full CCID
+//! itself. The application is part of the key, so that another one's pseudonym is not found at
+//! all: it takes the very way of one that does not exist, and no clock can tell them apart.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -47,8 +47,8 @@ impl Directory {
         }
     }
 
-    /// The account of an application's CCID. One that was never entered may meet another one's hash: whoever acts
-    /// on the answer asks the account, which knows its CCIDs.
+    /// The account of an application's CCID. One that was never entered may meet another one's
+    /// hash: whoever acts on the answer asks the account, which knows its CCIDs.
     pub fn resolve(&self, app: AppNo, ccid: &Ccid) -> Option<AccountId> {
         self.resolve_hashed(hash_of(app, ccid), ccid)
     }

@@ -1,5 +1,5 @@
-//! Scope: what is another application's answers exactly like what does not exist, at every interface
-//! of the table; an interface without a row here fails.
+//! Scope: what is another application's answers exactly like what does not exist, at every
+//! interface of the table; an interface without a row here fails.
 
 use std::collections::BTreeSet;
 
@@ -83,11 +83,16 @@ fn order(order: &str, serial: &str, ccid: &str, action: &str) -> Value {
 const TABLE: &[Row] = &[
     ("Z101", "bus", nothing),
     ("Z102", "bus", |_| {
-        let entry = |scene: &str| json!({"page": "light", "scenes": [scene], "ccid": "c", "realNameVerified": true});
+        let entry = |scene: &str| {
+            json!({
+                "page": "light", "scenes": [scene], "ccid": "c", "realNameVerified": true,
+            })
+        };
         vec![(entry("rail"), entry(NOBODY))]
     }),
     ("Z201", "bus", |_| vec![(json!({"scenes": ["rail"]}), json!({"scenes": [NOBODY]}))]),
     ("noop", "bus", nothing),
+    ("keys", "bus", nothing),
     ("01/Z204", "bus", of_citizens),
     ("01/Z301", "bus", |others| {
         let query = |cursor: &str| json!(format!("?limit=1&cursor={cursor}"));
@@ -101,6 +106,14 @@ const TABLE: &[Row] = &[
         let rows = |scene: &str| json!({"rows": [{"scene": scene, "behaviour": behaviour()}]});
         vec![(rows("rail"), rows(NOBODY))]
     }),
+    ("01/Z306", "bus", |others| {
+        vec![
+            (json!({"batchSerial": others.batch}), json!({"batchSerial": NOBODY})),
+            (json!({"recordSerials": [others.record]}), json!({"recordSerials": [NOBODY]})),
+            cursors(json!({"batchSerial": others.batch, "limit": 1}), &others.results),
+        ]
+    }),
+    // Behind Z306: from here on the serials are the stranger's own, too.
     ("01/Z304", "bus", |others| {
         vec![
             // Another's citizen, another's scene; another's serials are free for everybody.
@@ -110,13 +123,6 @@ const TABLE: &[Row] = &[
                 batch(others.batch, others.record, NOBODY, "bus-rail"),
                 batch("x5", "y3", NOBODY, "bus-rail"),
             ),
-        ]
-    }),
-    ("01/Z306", "bus", |others| {
-        vec![
-            (json!({"batchSerial": others.batch}), json!({"batchSerial": NOBODY})),
-            (json!({"recordSerials": [others.record]}), json!({"recordSerials": [NOBODY]})),
-            cursors(json!({"batchSerial": others.batch, "limit": 1}), &others.results),
         ]
     }),
     ("01/Z501", "bus", of_citizens),
