@@ -12,7 +12,7 @@ use super::stage::{Lit, Stage, batch, rows, segments, submit};
 
 /// A journal of small segments, so that a few batches fill several, and a checkpoint now and then.
 const SMALL: &str = "[journal]\nsegment_bytes = 65536\ngroup_bytes = 32768\n\
-                     [actors]\ncheckpoint_ms = 20\n";
+                     [actors]\ncheckpoint_ms = 20\n[store]\nopen_seconds = 10\n";
 
 fn store(stage: &Stage, what: &str) -> Output {
     Command::new(binary())

@@ -13,6 +13,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use carbon_actors::ports::{Failure, Pair, Put, Store, Tree};
@@ -50,6 +52,8 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 pub struct Config {
     /// sled's page cache, bytes.
     pub cache_bytes: u64,
+    /// Seconds after which an opening that has not ended is taken for damage.
+    pub open_seconds: u64,
 }
 
 /// The store in a folder.
@@ -73,6 +77,23 @@ impl SledStore {
     /// Opens a folder, or begins one; writes the last checkpoint again, whether a crash has
     /// interrupted it or not. [`Failure::Damaged`] where the store must be made again.
     pub fn open(folder: &Path, config: &Config) -> Result<Self, Failure> {
+        // On a thread of its own: over a damaged file sled may panic instead of returning an error,
+        // and where one of its own threads did, the next flush waits for it for ever.
+        let (ended, opened) = mpsc::sync_channel(1);
+        let (of, its) = (folder.to_owned(), config.clone());
+        let opening = thread::Builder::new().name("store's opening".into());
+        // Nobody waits any more for a send that fails.
+        let opening = opening.spawn(move || drop(ended.send(Self::open_here(&of, &its))));
+        opening.map_err(|error| Failure::Store(error.to_string()))?;
+        let damaged = |how: &str| Failure::Damaged(format!("{}: sled {how}", folder.display()));
+        match opened.recv_timeout(Duration::from_secs(config.open_seconds)) {
+            Ok(opened) => opened,
+            Err(RecvTimeoutError::Timeout) => Err(damaged("does not come to an end over it")),
+            Err(RecvTimeoutError::Disconnected) => Err(damaged("panicked over it")),
+        }
+    }
+
+    fn open_here(folder: &Path, config: &Config) -> Result<Self, Failure> {
         if let Ok(why) = std::fs::read_to_string(folder.join(CONDEMNED)) {
             return Err(Failure::Damaged(why));
         }
@@ -82,6 +103,16 @@ impl SledStore {
             .segment_size(SEGMENT_BYTES)
             .flush_every_ms(None);
         let db = open_sled(&sled, folder)?;
+        let opened = Self::over(db.clone(), folder);
+        if matches!(opened, Err(Failure::Damaged(_))) {
+            // Dropping it, too, may wait for ever.
+            thread::spawn(move || drop(db));
+        }
+        opened
+    }
+
+    /// The store over an opened database.
+    fn over(db: sled::Db, folder: &Path) -> Result<Self, Failure> {
         let chunks = db.open_tree("Chunks").map_err(|error| broken(Tree::Snapshots, &error))?;
         let shelf = |tree: Tree| Ok((tree, Shelf::open(&db, tree, &chunks)?));
         let shelves = Tree::ALL.into_iter().map(shelf).collect::<Result<_, Failure>>()?;
@@ -132,6 +163,9 @@ impl SledStore {
             && !self.condemned.swap(true, Ordering::AcqRel)
         {
             tracing::error!(%why, "the store is damaged: it is made again at the next start");
+            // Where one of sled's own threads died over the damage, dropping the database waits for
+            // ever for what that thread was to write: let it live as long as the process.
+            std::mem::forget(self.db.clone());
             if let Err(error) = std::fs::write(self.folder.join(CONDEMNED), why) {
                 tracing::error!(%error, "which the next start cannot be told");
             }
@@ -328,19 +362,14 @@ impl Store for SledStore {
 fn open_sled(sled: &sled::Config, folder: &Path) -> Result<sled::Db, Failure> {
     let patient_until = Instant::now() + LOCK_PATIENCE;
     loop {
-        // Over a damaged file sled may panic instead of returning an error.
-        let opening = std::thread::scope(|scope| scope.spawn(|| sled.open()).join());
-        let Ok(opened) = opening else {
-            return Err(Failure::Damaged(format!("{}: sled panicked over it", folder.display())));
-        };
-        let error = match opened {
+        let error = match sled.open() {
             Ok(db) => return Ok(db),
             Err(error) => error,
         };
         // sled tells a lock that is held only by its words.
         let locked = error.to_string().contains("acquire lock");
         if locked && Instant::now() < patient_until {
-            std::thread::sleep(Duration::from_millis(5));
+            thread::sleep(Duration::from_millis(5));
             continue;
         }
         let what = format!("{}: {error}", folder.display());

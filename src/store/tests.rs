@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-const CONFIG: Config = Config { cache_bytes: 8 << 20 };
+const CONFIG: Config = Config { cache_bytes: 8 << 20, open_seconds: 60 };
 
 fn open(folder: &TempDir) -> SledStore {
     SledStore::open(folder.path(), &CONFIG).unwrap()
@@ -245,7 +245,8 @@ proptest! {
 #[ignore = "a measurement: run with --release -- --ignored --nocapture"]
 fn checkpointed_accounts_per_second() {
     let folder = TempDir::new_in(env!("CARGO_MANIFEST_DIR")).unwrap();
-    let store = SledStore::open(folder.path(), &Config { cache_bytes: 256 << 20 }).unwrap();
+    let store =
+        SledStore::open(folder.path(), &Config { cache_bytes: 256 << 20, ..CONFIG }).unwrap();
     let accounts = 500_000_u64;
     for round in 0..4_u8 {
         for account in 0..accounts {

@@ -11,6 +11,8 @@ use carbon_protocol::entry::{Event, Stream};
 use carbon_protocol::intake::{BatchRow, IntakeEvent, RowVerdict};
 use carbon_protocol::issuance::IssuanceEvent;
 use carbon_protocol::{AccountId, AppNo, MessageId, RecordRef};
+use futures::StreamExt as _;
+use futures::stream::FuturesOrdered;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
@@ -24,6 +26,8 @@ use crate::ports::{Committed, Delivery, Parcel};
 const READ: usize = 64;
 /// Entries that wait in one lane's queue.
 const QUEUED: usize = 64;
+/// Groups of one lane that are under way at a time; those of a large batch come on top.
+const GROUPS: usize = 4;
 /// First and longest pause before what could not be delivered is tried again.
 const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(2)];
 
@@ -196,11 +200,28 @@ impl Routes {
     }
 }
 
-/// Delivers what waits in one lane, in order, until it is done.
+/// Delivers what waits in one lane, some groups at a time: while one waits for the journal, the
+/// lane decides the next. A group that must be sent again may be overtaken; records of one account
+/// are decided each by itself, and the cursor follows the oldest group.
 async fn serve(routes: Arc<Routes>, lane: usize, mut waiting: mpsc::Receiver<(u64, Vec<Parcel>)>) {
     let limit = routes.house.limits.lane_parcels;
     let mut stopping = routes.house.stopping();
-    while let Some((sequence, mut parcels)) = waiting.recv().await {
+    // Each with how many sequences end with it.
+    let mut under_way = FuturesOrdered::new();
+    loop {
+        let (sequence, mut parcels) = tokio::select! {
+            biased;
+            _ = stopping.wait_for(|stop| *stop) => return,
+            Some((sequences, quarantined)) = under_way.next() => {
+                routes.held.lock().extend(quarantined);
+                routes.delivered(lane, sequences);
+                continue;
+            }
+            more = waiting.recv(), if under_way.len() < GROUPS => match more {
+                Some(more) => more,
+                None => return,
+            },
+        };
         let mut sequences = vec![sequence];
         while parcels.len() < limit
             && let Ok((sequence, more)) = waiting.try_recv()
@@ -209,16 +230,12 @@ async fn serve(routes: Arc<Routes>, lane: usize, mut waiting: mpsc::Receiver<(u6
             parcels.extend(more);
         }
         while !parcels.is_empty() {
-            let group = parcels.drain(..parcels.len().min(limit)).collect();
-            tokio::select! {
-                biased;
-                _ = stopping.wait_for(|stop| *stop) => return,
-                quarantined = deliver(&routes.house, lane, group) => {
-                    routes.held.lock().extend(quarantined);
-                }
-            }
+            let group: Vec<Parcel> = parcels.drain(..parcels.len().min(limit)).collect();
+            let ends = if parcels.is_empty() { sequences.len() } else { 0 };
+            let house = routes.house.clone();
+            let delivered = async move { (ends, deliver(&house, lane, group).await) };
+            under_way.push_back(delivered);
         }
-        routes.delivered(lane, sequences.len());
     }
 }
 

@@ -134,7 +134,8 @@ impl Journal for MemoryJournal {
     }
 
     fn read(&self, after: u64, limit: usize) -> Result<Vec<Committed>, Failure> {
-        match self.inner.lock().unreadable_from {
+        let unreadable = self.inner.lock().unreadable_from;
+        match unreadable {
             Some((sequence, _)) if after.saturating_add(1) < sequence => {}
             Some((_, Unreadable::Panics)) => panic!("told to panic"),
             Some((_, Unreadable::Fails)) => return Err(Failure::Journal("told to fail".into())),
@@ -145,8 +146,11 @@ impl Journal for MemoryJournal {
             let gone = format!("entries before {} are archived, asked after {after}", inner.first);
             return Err(Failure::Journal(gone));
         }
+        // A reader that lags behind gets what lies before, and meets the rest with its next read.
+        let end = unreadable.map_or(u64::MAX, |(sequence, _)| sequence);
         let skip = usize::try_from(after).unwrap_or(usize::MAX);
-        Ok(inner.entries.iter().skip(skip).take(limit).cloned().collect())
+        let entries = inner.entries.iter().skip(skip).take(limit);
+        Ok(entries.take_while(|committed| committed.sequence < end).cloned().collect())
     }
 
     fn durable(&self) -> watch::Receiver<u64> {
