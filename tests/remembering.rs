@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use carbon_protocol::account::OrderAction;
-use carbon_protocol::contracts::admin::{RunRequest, RunView};
+use carbon_protocol::contracts::issuance::{RunRequest, RunView};
 use carbon_protocol::contracts::m303::{OrderAnswer, OrderRequest};
 use carbon_protocol::contracts::z304::{Receipt, SubmitRequest};
 use carbon_protocol::contracts::z501::{Totals, TotalsRequest};

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use carbon_protocol::account::AccountEvent;
+use carbon_protocol::account::{AccountCommand, AccountEvent};
 use carbon_protocol::courier::{CourierEvent, PushKind};
 use carbon_protocol::entry::Stream;
 use carbon_protocol::issuance::IssuanceEvent;
 use carbon_protocol::policy::Policy;
-use carbon_protocol::{AppNo, Day};
+use carbon_protocol::{AccountId, AppNo, Day};
 use dashmap::DashMap;
 use parking_lot::RwLock;
 use serde::Deserialize;
@@ -23,6 +23,7 @@ use crate::machines::claims::Claims;
 use crate::machines::courier::Courier;
 use crate::machines::intake::Intake;
 use crate::machines::issuance::Issuance;
+use crate::machines::operators::Operators;
 use crate::machines::quality::Quality;
 use crate::machines::registry::Registry;
 use crate::ports::{Bus, Clock, Failure, Identity, Journal, Partners, Store, Subscribers, Vault};
@@ -159,6 +160,9 @@ pub struct House {
     pub(crate) registries: Rooms<Registry>,
     pub(crate) issuances: Rooms<Issuance>,
     pub(crate) qualities: Rooms<Quality>,
+    pub(crate) operators: Rooms<Operators>,
+    /// Held while all accounts are read for a trial balance.
+    pub(crate) balancing: tokio::sync::Mutex<()>,
     pub(crate) view: RwLock<Arc<Registry>>,
     /// The policy before any was adopted.
     pub(crate) first_policy: Arc<Policy>,
@@ -188,6 +192,17 @@ impl House {
         let (reply, answer) = oneshot::channel();
         M::rooms(self).send(self, stream, Ask { command, reply, internal });
         answer.await.unwrap_or(Err(Refusal::Broken(Failure::Stopping)))
+    }
+
+    /// Has a closed account's person erased: the key first, the word for it in the journal then.
+    pub(crate) async fn erase(
+        self: &Arc<Self>,
+        account: AccountId,
+        slot: u64,
+    ) -> Result<(), Refusal> {
+        self.ports.vault.erase_person(slot).await?;
+        let erased = AccountCommand::Erased { slot };
+        self.ask::<Account>(Stream::Account(account), erased, true).await.map(|_| ())
     }
 
     /// The newest view of the registry.
@@ -275,6 +290,12 @@ impl Housed for Registry {
     fn after(house: &House, _: Stream, machine: &Self, _: &[Self::Event]) {
         *house.view.write() = Arc::new(machine.clone());
         house.bells.registry.notify_one();
+    }
+}
+
+impl Housed for Operators {
+    fn rooms(house: &House) -> &Rooms<Self> {
+        &house.operators
     }
 }
 

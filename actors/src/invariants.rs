@@ -38,8 +38,8 @@ fn holds(invariant: &'static str, holds: bool, seen: impl FnOnce() -> String) ->
 
 /// INV-01: a book's balances sum to zero, its source included (which is as negative as all that
 /// was ever put in).
-pub fn inv01_zero_sum(book: &str, balances: &[i64]) -> Verdict {
-    let sum: i128 = balances.iter().map(|balance| i128::from(*balance)).sum();
+pub fn inv01_zero_sum<B: Copy + Debug + Into<i128>>(book: &str, balances: &[B]) -> Verdict {
+    let sum: i128 = balances.iter().map(|balance| (*balance).into()).sum();
     holds("INV-01", sum == 0, || format!("the {book} book sums to {sum}: {balances:?}"))
 }
 

@@ -1,6 +1,7 @@
 //! The house of the ledger: pure machines, their actix shells, the ports they speak through, and
 //! the invariants that hold always. See the map in the README.
 
+pub mod balances;
 pub mod followers;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

@@ -21,6 +21,17 @@ pub enum Channel {
     Partner,
     /// From 随申办 (journeys 2, 3 and 4).
     CityApp,
+    /// Through an operator, who closed the account.
+    Operator,
+}
+
+/// Who closed an account (销户).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClosedBy {
+    /// The citizen.
+    Citizen(Channel),
+    /// An operator; the audit log says who.
+    Operator,
 }
 
 /// A citizen's consent to one agreement: what was shown, when, and where (INV-04).
@@ -156,6 +167,13 @@ pub enum AccountCommand {
     Issue(Issue),
     /// An order action of a mall (02.Z303).
     Order(OrderCommand),
+    /// Close the account.
+    Close(ClosedBy),
+    /// The vault has erased the key in a slot: nobody can open the person any more.
+    Erased {
+        /// The slot.
+        slot: u64,
+    },
     /// Settle what is due (lapsed freezes, expired lots); the shell does it before every command.
     Settle,
     /// Read; changes nothing but what was due.
@@ -289,6 +307,13 @@ pub enum AccountReply {
     Errand(ErrandNo),
     /// The order action's answer.
     Order(OrderReply),
+    /// The account is closed.
+    Closed {
+        /// Whether it was before.
+        replay: bool,
+        /// The slot of the vault that is still to be erased.
+        erase: Option<u64>,
+    },
     /// How many of the routed rows were new here.
     Routed {
         /// Rows decided now (not replayed).
@@ -339,6 +364,10 @@ pub struct Summary {
     pub open: bool,
     /// When it was opened.
     pub opened_at: Timestamp,
+    /// When it was closed; then it is not open.
+    pub closed_at: Option<Timestamp>,
+    /// Whether the person was erased since.
+    pub erased: bool,
     /// The person's DID (internal).
     pub did: Option<Did>,
     /// Links to applications.
@@ -517,6 +546,8 @@ pub enum BillKind {
     PointsRefunded,
     /// Points expired.
     PointsExpired,
+    /// Points that ended with the account.
+    PointsForfeited,
 }
 
 /// The sealed person, and what is needed to speak of them to a partner.
@@ -663,6 +694,27 @@ pub enum AccountEvent {
         refused: Vec<IssuedRecord>,
         /// Sequence for the application.
         notice: u32,
+    },
+    /// A record that waited for issuance was refused. Owed to its application as Z305.
+    PendingRefused {
+        /// The record.
+        record: IssuedRecord,
+        /// Why.
+        reason: Reason,
+        /// Sequence for the application.
+        notice: u32,
+    },
+    /// The account was closed; what it had to come before is in the same entry.
+    Closed {
+        /// By whom.
+        by: ClosedBy,
+        /// Points that ended with it, by lot.
+        lots: Vec<LotPoints>,
+    },
+    /// The person's data key is gone.
+    Erased {
+        /// Its slot in the vault.
+        slot: u64,
     },
     /// Points came of issued grams: one lot's worth, with what is carried on.
     PointsCredited {

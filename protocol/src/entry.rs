@@ -9,6 +9,7 @@ use crate::courier::CourierEvent;
 use crate::ids::partition_of;
 use crate::intake::IntakeEvent;
 use crate::issuance::IssuanceEvent;
+use crate::operators::OperatorsEvent;
 use crate::quality::QualityEvent;
 use crate::registry::RegistryEvent;
 use crate::{AccountId, AppNo, Timestamp};
@@ -25,6 +26,8 @@ pub enum Stream {
     Claims,
     /// Issuance runs.
     Issuance,
+    /// Operators and their audit log.
+    Operators,
     /// One application's intake.
     Intake(AppNo),
     /// One application's courier.
@@ -44,6 +47,7 @@ impl Stream {
             Self::Issuance => vec![2],
             Self::Intake(app) => [&[3], &app.0.to_be_bytes()[..]].concat(),
             Self::Courier(app) => [&[4], &app.0.to_be_bytes()[..]].concat(),
+            Self::Operators => vec![6],
             Self::Account(id) => [&[5], &id.0[..]].concat(),
             Self::Quality(app) => [&[7], &app.0.to_be_bytes()[..]].concat(),
         }
@@ -57,6 +61,7 @@ impl Stream {
             (0, 0) => Some(Self::Registry),
             (1, 0) => Some(Self::Claims),
             (2, 0) => Some(Self::Issuance),
+            (6, 0) => Some(Self::Operators),
             (3, 2) => app().map(Self::Intake),
             (4, 2) => app().map(Self::Courier),
             (7, 2) => app().map(Self::Quality),
@@ -113,6 +118,8 @@ pub enum Event {
     Issuance(IssuanceEvent),
     /// To an application's data quality.
     Quality(QualityEvent),
+    /// To the operators.
+    Operators(OperatorsEvent),
 }
 
 macro_rules! into_event {
@@ -132,5 +139,6 @@ macro_rules! into_event {
 
 into_event!(
     Account: AccountEvent, Intake: IntakeEvent, Courier: CourierEvent, Claims: ClaimsEvent,
-    Registry: RegistryEvent, Issuance: IssuanceEvent, Quality: QualityEvent
+    Registry: RegistryEvent, Issuance: IssuanceEvent, Quality: QualityEvent,
+    Operators: OperatorsEvent
 );

@@ -104,6 +104,10 @@ text_id!(
     PartnerId, 32
 );
 text_id!(
+    /// An operator of the platform, as an administrator enrolled them.
+    OperatorId, 32
+);
+text_id!(
     /// An application of a partner (应用): what authenticates, what a CCID belongs to.
     AppId, 32
 );

@@ -15,6 +15,7 @@ pub mod intake;
 pub mod issuance;
 pub mod keys;
 pub mod methodology;
+pub mod operators;
 mod packed;
 pub mod policy;
 pub mod quality;

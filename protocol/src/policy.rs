@@ -2,6 +2,7 @@
 //! Every decision that used one stores its version; none is ever written into code.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{Day, Grams, SceneCode};
 
@@ -35,6 +36,16 @@ pub struct Policy {
     pub daily_caps: Vec<DailyCap>,
     /// Grams per citizen and month, by scene.
     pub monthly_caps: Vec<DailyCap>,
+    /// Whether an issuance run is prepared by one operator and approved by another.
+    pub four_eyes: bool,
+    /// Up to which days issuance runs reach.
+    pub issuance_cycle: Cycle,
+    /// The periods that settlement files of malls are made for.
+    pub settlement_cycle: Cycle,
+    /// What becomes of open freezes when an account is closed.
+    pub closing_freezes: ClosingFreezes,
+    /// Days after which a citizen whose account was closed may open one again.
+    pub reopening_days: u16,
     /// Which report of one trip counts when two partners send it (INV-10).
     pub same_trip: SameTrip,
 }
@@ -55,6 +66,39 @@ pub struct DailyCap {
 pub enum SameTrip {
     /// The one that arrived first.
     First,
+}
+
+/// A cycle of the calendar, in Shanghai's days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cycle {
+    /// Any day ends one.
+    Any,
+    /// Every day that is over.
+    Day,
+    /// Every month that is over.
+    Month,
+}
+
+impl Cycle {
+    /// Whether a day is the last of a cycle that is over `today`.
+    pub fn is_over(self, day: Day, today: Day) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Day => day < today,
+            Self::Month => day < today && day == day.month().last_day(),
+        }
+    }
+}
+
+/// What becomes of open freezes when an account is closed (销户).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClosingFreezes {
+    /// The account is not closed before its orders have ended.
+    Refuse,
+    /// They are released as if the mall had cancelled, and end with all other points.
+    Release,
 }
 
 impl Policy {

@@ -66,7 +66,7 @@ pub struct App {
     pub keys: Vec<AppKey>,
     /// The highest number a key of it ever had.
     pub newest_key: u32,
-    /// Whether it may call at all.
+    /// Whether it may not call at all: suspended itself, or with its partner.
     pub suspended: bool,
     /// When its newest and previous token were issued (Z101).
     pub tokens: [Timestamp; 2],
@@ -120,6 +120,19 @@ pub struct Scene {
     pub active_from: Day,
     /// Last day of its approval.
     pub active_to: Day,
+}
+
+/// What of a scene may change: its name, its end, and routes that are added.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SceneAmendment {
+    /// Which.
+    pub scene: SceneNo,
+    /// Another name.
+    pub name: Option<String>,
+    /// More routes, behind those it has.
+    pub more_apps: Vec<AppNo>,
+    /// Another last day of its approval: today at the earliest.
+    pub active_to: Option<Day>,
 }
 
 /// Whom or what an agreement is for.
@@ -210,6 +223,8 @@ pub enum RegistryCommand {
     RegisterApp(Box<App>),
     /// Declare a scene (场景申报), with the applications by id.
     DeclareScene(Box<Scene>),
+    /// Amend a scene: what is not said stays.
+    AmendScene(Box<SceneAmendment>),
     /// Publish an agreement version.
     PublishAgreement(Box<Agreement>),
     /// Adopt a policy.
@@ -240,6 +255,13 @@ pub enum RegistryCommand {
         key: u32,
         /// From when it is valid no more.
         until: Timestamp,
+    },
+    /// Suspend or readmit a partner with all its applications.
+    SuspendPartner {
+        /// Which.
+        partner: PartnerId,
+        /// Whether it is suspended.
+        suspended: bool,
     },
     /// A token was asked for (Z101).
     IssueToken {
@@ -275,6 +297,8 @@ pub enum RegistryEvent {
     AppRegistered(Box<App>),
     /// A scene was declared.
     SceneDeclared(Box<Scene>),
+    /// A scene was amended; this is what it is now.
+    SceneAmended(Box<Scene>),
     /// An agreement version was published.
     AgreementPublished(Box<Agreement>),
     /// A policy was adopted.
@@ -305,6 +329,13 @@ pub enum RegistryEvent {
         key: u32,
         /// From when it is valid no more.
         until: Timestamp,
+    },
+    /// A partner was suspended or readmitted, with all its applications.
+    PartnerSuspended {
+        /// Which.
+        partner: PartnerId,
+        /// Whether it is suspended.
+        suspended: bool,
     },
     /// A token was issued.
     TokenIssued {

@@ -120,6 +120,8 @@ reasons! {
     BadLink = "40107", 401, false, "链接无效、已使用或已过期", "The link is invalid, used or expired";
     SessionExpired = "40108", 401, true, "会话已过期，请重新进入", "The session has expired: enter again";
     Forbidden = "40301", 403, false, "没有权限", "This is not permitted";
+    FourEyes = "40302", 403, false, "须由另一名操作员审批",
+        "Another operator must approve this: preparing and approving are two persons'";
     NotFound = "40401", 404, false, "不存在", "It does not exist";
     UnknownCcid = "40402", 404, false, "碳普惠身份标识（CCID）不存在", "This CCID does not exist";
     UnknownScene = "40403", 404, false, "场景不存在", "This scene does not exist";
@@ -162,6 +164,10 @@ reasons! {
     Duplicate = "40921", 409, false, "与本批次其他行重复", "The row repeats another one of this batch";
     Excluded = "40922", 409, false, "未通过签发审核", "It was excluded from issuance";
     AccountClosed = "40923", 409, false, "碳账户已注销", "The account is closed";
+    RunState = "40924", 409, false, "签发批次当前状态不允许此操作",
+        "The issuance run's state does not allow this";
+    OrdersOpen = "40925", 409, true, "存在未完成的订单，请在订单完成或取消后再试",
+        "There are open orders: try again when they have been confirmed or cancelled";
     TooLarge = "41301", 413, false, "请求体过大", "The body is too large";
     RateLimited = "42901", 429, true, "请求过于频繁", "Too many requests";
     Internal = "50001", 500, true, "平台内部错误", "Something broke inside the platform";

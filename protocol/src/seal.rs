@@ -165,6 +165,13 @@ pub fn masked_phone(phone: &str) -> String {
     letters.iter().enumerate().map(|(at, letter)| if shown(at) { *letter } else { '*' }).collect()
 }
 
+/// An ID number as it may be shown: 310101199001010016 → 310***********0016.
+pub fn masked_id_no(id_no: &str) -> String {
+    let letters: Vec<char> = id_no.chars().collect();
+    let shown = |at: usize| letters.len() >= 15 && (at < 3 || at + 4 >= letters.len());
+    letters.iter().enumerate().map(|(at, letter)| if shown(at) { *letter } else { '*' }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,6 +255,11 @@ mod tests {
         }
         for (phone, shown) in [("13800001234", "138****1234"), ("12345", "*****"), ("", "")] {
             assert_eq!(masked_phone(phone), shown);
+        }
+        for (id_no, shown) in
+            [("990101199001010016", "990***********0016"), ("1234567", "*******"), ("", "")]
+        {
+            assert_eq!(masked_id_no(id_no), shown);
         }
         assert_eq!(format!("{:?}", key()), "DataKey(..)");
     }

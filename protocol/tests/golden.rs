@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use carbon_protocol::contracts::{
-    admin, c101, c201, dictionaries, events, identity, keys, m203, m303, m401, m402, m403, m405,
-    sampling, z101, z102, z201, z202, z203, z204, z301, z302, z303, z304, z305, z306, z501, z502,
-    z504, z601,
+    accounts, admin, balances, c101, c201, declarations, dictionaries, events, identity, issuance,
+    keys, m203, m303, m401, m402, m403, m405, operators, sampling, z101, z102, z201, z202, z203,
+    z204, z301, z302, z303, z304, z305, z306, z501, z502, z504, z601,
 };
 use carbon_protocol::policy::Policy;
 use carbon_protocol::seal::{DataKey, SealedField};
@@ -48,17 +48,25 @@ const REQUESTS: &[(&str, Again)] = &[
     ("m402.request", again::<m402::PointsRequest>),
     ("m403.request", again::<m403::BillRequest>),
     ("m405.request", again::<m405::VisitorRequest>),
+    ("admin-operators.request", again::<operators::EnrolRequest>),
+    ("admin-operators-rotate.request", again::<operators::NoFields>),
+    ("admin-operators-revoke.request", again::<operators::NoFields>),
+    ("admin-issuance-runs-withdraw.request", again::<operators::NoFields>),
     ("admin-partners.request", again::<admin::PartnerRequest>),
     ("admin-applications.request", again::<admin::AppRequest>),
     ("admin-suspend.request", again::<admin::SuspendRequest>),
     ("admin-keys.request", again::<keys::KeyRequest>),
     ("admin-keys-retire.request", again::<keys::RetireRequest>),
     ("admin-scenes.request", again::<admin::SceneRequest>),
+    ("admin-scenes-amend.request", again::<declarations::AmendSceneRequest>),
     ("admin-agreements.request", again::<admin::AgreementRequest>),
+    ("admin-accounts-look-up.request", again::<accounts::AccountRequest>),
+    ("admin-accounts-close.request", again::<accounts::AccountRequest>),
     ("admin-policies.request", again::<Policy>),
     ("admin-samplings.request", again::<sampling::SamplingRequest>),
     ("admin-methodologies.request", again::<admin::Methodologies>),
-    ("admin-issuance-runs.request", again::<admin::RunRequest>),
+    ("admin-issuance-runs-approve.request", again::<issuance::ApproveRequest>),
+    ("admin-issuance-runs.request", again::<issuance::RunRequest>),
 ];
 
 /// What we answer and push, what others answer us, and lists: read leniently.
@@ -117,6 +125,12 @@ const OTHERS: &[(&str, Again)] = &[
     ("identity-4.4.6.answer", again::<identity::SubDid>),
     ("identity-4.4.7.request", again::<identity::ParentRequest>),
     ("identity-4.4.7.answer", again::<identity::Parent>),
+    ("admin-operators.answer", again::<operators::OperatorKey>),
+    ("admin-operators-rotate.answer", again::<operators::OperatorKey>),
+    ("admin-issuance-runs-approve.answer", again::<issuance::RunView>),
+    ("admin-issuance-runs-withdraw.answer", again::<issuance::RunView>),
+    ("admin-operators-list.answer", again::<operators::OperatorsView>),
+    ("admin-audit.answer", again::<operators::AuditPage>),
     ("admin-declared.answer", again::<admin::Declared>),
     ("admin-applications.answer", again::<admin::AppKeys>),
     ("admin-applications-list.answer", again::<admin::AppsView>),
@@ -124,8 +138,16 @@ const OTHERS: &[(&str, Again)] = &[
     ("admin-keys.answer", again::<keys::KeyAdded>),
     ("admin-keys-list.answer", again::<keys::KeysView>),
     ("admin-scenes-list.answer", again::<admin::ScenesView>),
-    ("admin-issuance-runs.answer", again::<admin::RunView>),
+    ("admin-issuance-runs.answer", again::<issuance::RunView>),
+    ("admin-issuance-runs-list.answer", again::<issuance::RunsView>),
+    ("admin-issuance-runs-preview.answer", again::<issuance::RunPreview>),
     ("admin-pushes.answer", again::<admin::PushesView>),
+    ("admin-accounts-look-up.answer", again::<accounts::AccountView>),
+    ("admin-accounts-close.answer", again::<accounts::AccountClosed>),
+    ("admin-partners-list.answer", again::<declarations::PartnersView>),
+    ("admin-agreements-list.answer", again::<declarations::AgreementsView>),
+    ("admin-policies-list.answer", again::<declarations::PoliciesView>),
+    ("admin-trial-balance.answer", again::<balances::TrialBalanceView>),
     ("admin-settlements.answer", again::<admin::SettlementView>),
 ];
 

@@ -6,14 +6,15 @@ use carbon_protocol::contracts::admin::{
     AgreementRequest, AppKeys, AppRequest, AppView, AppsView, Declared, Methodologies,
     PartnerRequest, SceneRequest, ScenesView, SuspendRequest,
 };
+use carbon_protocol::contracts::declarations::AmendSceneRequest;
 use carbon_protocol::envelope::Envelope;
 use carbon_protocol::methodology::Methodology;
 use carbon_protocol::policy::Policy;
 use carbon_protocol::registry::{
-    Agreement, App, AppRole, Partner, RegistryCommand, RegistryReply, Scene,
+    Agreement, App, AppRole, Partner, RegistryCommand, RegistryReply, Scene, SceneAmendment,
 };
 use carbon_protocol::signature::sm3;
-use carbon_protocol::{AppId, AppNo, Reason, SceneNo, TextNo, Timestamp};
+use carbon_protocol::{AppId, AppNo, PartnerId, Reason, SceneCode, SceneNo, TextNo, Timestamp};
 use serde::Deserialize;
 use url::Url;
 
@@ -21,7 +22,10 @@ use super::HttpState;
 use super::exchange::{Answer, Data};
 use super::fault::{Fault, misfit};
 use super::keys::Given;
-use super::operator::{Looked, Operated};
+use super::operator::{Approving, Looked, Operated, Operating, Viewing};
+
+/// Most caps of one kind in a policy.
+const CAPS: u64 = 1000;
 
 /// Most methodologies that are adopted at once.
 const METHODOLOGIES: usize = 1000;
@@ -59,8 +63,9 @@ async fn declare(state: &HttpState, command: RegistryCommand) -> Answer<Declared
 )]
 pub async fn partners(
     State(state): State<HttpState>,
-    call: Operated<PartnerRequest>,
+    call: Operated<Operating, PartnerRequest>,
 ) -> Answer<Declared> {
+    call.about(&call.body.id);
     let PartnerRequest { id, name, credit_code } = call.body;
     texts(&[("name", &name, 64)])?;
     // One credit code has one DID, whenever it is asked for: the same declaration stays the same.
@@ -74,6 +79,23 @@ pub async fn partners(
     declare(&state, RegistryCommand::RegisterPartner(partner)).await
 }
 
+/// Suspends or readmits a partner with all its applications.
+#[utoipa::path(
+    post, path = "/admin/v1/partners/{id}/suspend", operation_id = "suspendPartner",
+    tag = "operator", params(("id" = PartnerId, Path, description = "The partner.")),
+    request_body = SuspendRequest, responses((status = 200, body = Envelope<Declared>)),
+)]
+pub async fn suspend_partner(
+    State(state): State<HttpState>,
+    call: Operated<Operating, SuspendRequest>,
+) -> Answer<Declared> {
+    let unknown = |_| Fault::of_field(Reason::NotFound, "id");
+    let partner = PartnerId::parse(call.segment(1)).map_err(unknown)?;
+    call.about(&partner);
+    let suspended = call.body.suspended;
+    declare(&state, RegistryCommand::SuspendPartner { partner, suspended }).await
+}
+
 /// Registers an application; its keys are shown this once.
 #[utoipa::path(
     post, path = "/admin/v1/applications", operation_id = "registerApplication", tag = "operator",
@@ -81,8 +103,9 @@ pub async fn partners(
 )]
 pub async fn applications(
     State(state): State<HttpState>,
-    call: Operated<AppRequest>,
+    call: Operated<Operating, AppRequest>,
 ) -> Answer<AppKeys> {
+    call.about(&call.body.app_id);
     let request = call.body;
     check_app(&request)?;
     let given = Given::of(&request)?;
@@ -156,9 +179,10 @@ fn check_app(request: &AppRequest) -> Result<(), Fault> {
 )]
 pub async fn suspend(
     State(state): State<HttpState>,
-    call: Operated<SuspendRequest>,
+    call: Operated<Operating, SuspendRequest>,
 ) -> Answer<Declared> {
     let app = app_of(&state, call.segment(1), "appId")?;
+    call.about(call.segment(1));
     let suspended = call.body.suspended;
     declare(&state, RegistryCommand::Suspend { app, suspended }).await
 }
@@ -177,7 +201,7 @@ pub fn app_of(state: &HttpState, text: &str, field: &str) -> Result<AppNo, Fault
 )]
 pub async fn list_applications(
     State(state): State<HttpState>,
-    _call: Looked<Nothing>,
+    _call: Looked<Viewing, Nothing>,
 ) -> Answer<AppsView> {
     let registry = state.platform.registry();
     let applications = registry.apps().map(|app| AppView {
@@ -198,8 +222,9 @@ pub async fn list_applications(
 )]
 pub async fn scenes(
     State(state): State<HttpState>,
-    call: Operated<SceneRequest>,
+    call: Operated<Operating, SceneRequest>,
 ) -> Answer<Declared> {
+    call.about(&call.body.scene);
     let request = call.body;
     texts(&[("name", &request.name, 64)])?;
     if request.app_ids.len() > 20 {
@@ -240,6 +265,36 @@ fn check_link(link: Option<&str>) -> Result<(), Fault> {
     }
 }
 
+/// Amends a scene: its name, the end of its approval, and routes that are added. What was approved
+/// so far stays approved.
+#[utoipa::path(
+    post, path = "/admin/v1/scenes/{scene}/amend", operation_id = "amendScene", tag = "operator",
+    params(("scene" = SceneCode, Path, description = "The scene.")),
+    request_body = AmendSceneRequest, responses((status = 200, body = Envelope<Declared>)),
+)]
+pub async fn amend_scene(
+    State(state): State<HttpState>,
+    call: Operated<Operating, AmendSceneRequest>,
+) -> Answer<Declared> {
+    let registry = state.platform.registry();
+    let code = SceneCode::parse(call.segment(1)).ok();
+    let known = code.and_then(|code| registry.scene_by_code(&code).cloned());
+    let known = known.ok_or_else(|| Fault::of_field(Reason::UnknownScene, "scene"))?;
+    call.about(&known.code);
+    let AmendSceneRequest { name, more_app_ids, active_to } = call.body;
+    if let Some(name) = &name {
+        texts(&[("name", name, 64)])?;
+    }
+    if known.apps.len() + more_app_ids.len() > 20 {
+        return Err(Fault::of_field(Reason::TooManyItems, "moreAppIds").with("at most 20 routes"));
+    }
+    let number =
+        |(place, id): (usize, &AppId)| app_of(&state, id.as_str(), &format!("moreAppIds[{place}]"));
+    let more_apps = more_app_ids.iter().enumerate().map(number).collect::<Result<_, Fault>>()?;
+    let amendment = SceneAmendment { scene: known.no, name, more_apps, active_to };
+    declare(&state, RegistryCommand::AmendScene(Box::new(amendment))).await
+}
+
 /// All scenes.
 #[utoipa::path(
     get, path = "/admin/v1/scenes", operation_id = "listScenes", tag = "operator",
@@ -247,7 +302,7 @@ fn check_link(link: Option<&str>) -> Result<(), Fault> {
 )]
 pub async fn list_scenes(
     State(state): State<HttpState>,
-    _call: Looked<Nothing>,
+    _call: Looked<Viewing, Nothing>,
 ) -> Answer<ScenesView> {
     let registry = state.platform.registry();
     let scenes = registry.scenes().map(|scene| SceneRequest {
@@ -270,8 +325,9 @@ pub async fn list_scenes(
 )]
 pub async fn agreements(
     State(state): State<HttpState>,
-    call: Operated<AgreementRequest>,
+    call: Operated<Operating, AgreementRequest>,
 ) -> Answer<Declared> {
+    call.about(format_args!("{} {}", call.body.id, call.body.version));
     let request = call.body;
     texts(&[
         ("title", &request.title, 128),
@@ -298,15 +354,45 @@ pub async fn agreements(
     post, path = "/admin/v1/policies", operation_id = "adoptPolicy", tag = "operator",
     request_body = Object, responses((status = 200, body = Envelope<Declared>)),
 )]
-pub async fn policies(State(state): State<HttpState>, call: Operated<Policy>) -> Answer<Declared> {
+pub async fn policies(
+    State(state): State<HttpState>,
+    call: Operated<Approving, Policy>,
+) -> Answer<Declared> {
+    call.about(format_args!("version {}", call.body.version));
     let policy = call.body;
-    if policy.grams_per_point == 0 {
-        return Err(Fault::of_field(Reason::OutOfRange, "grams_per_point").with("at least 1"));
-    }
-    if policy.points_months == 0 {
-        return Err(Fault::of_field(Reason::OutOfRange, "points_months").with("at least 1"));
-    }
+    check_policy(&policy)?;
     declare(&state, RegistryCommand::AdoptPolicy(Box::new(policy))).await
+}
+
+/// Refuses numbers that no city can mean: a slip of the pen would count until the next policy.
+fn check_policy(policy: &Policy) -> Result<(), Fault> {
+    texts(&[("source", &policy.source, 500)])?;
+    for (name, value, from, to) in [
+        ("version", u64::from(policy.version), 1, u64::from(u32::MAX)),
+        ("grams_per_point", policy.grams_per_point, 1, 1_000_000_000),
+        ("points_months", policy.points_months.into(), 1, 120),
+        ("refund_lot_days", policy.refund_lot_days.into(), 1, 3_660),
+        ("acceptance_days", policy.acceptance_days.into(), 1, 400),
+        ("freeze_seconds", policy.freeze_seconds.into(), 1, 31 * 86_400),
+        ("reopening_days", policy.reopening_days.into(), 0, 3_660),
+        ("daily_caps", policy.daily_caps.len() as u64, 0, CAPS),
+        ("monthly_caps", policy.monthly_caps.len() as u64, 0, CAPS),
+    ] {
+        if !(from..=to).contains(&value) {
+            let fault = Fault::of_field(Reason::OutOfRange, name);
+            return Err(fault.with(format!("{from} to {to}")));
+        }
+    }
+    for (name, caps) in [("daily_caps", &policy.daily_caps), ("monthly_caps", &policy.monthly_caps)]
+    {
+        let twice =
+            |place: &usize| caps[..*place].iter().any(|cap| cap.scene == caps[*place].scene);
+        if let Some(place) = (0..caps.len()).find(twice) {
+            let fault = Fault::of_field(Reason::Duplicate, format!("{name}[{place}].scene"));
+            return Err(fault.with("one cap a scene"));
+        }
+    }
+    Ok(())
 }
 
 /// Adopts methodologies: `{"methodologies": [...]}`, each as the configuration writes it.
@@ -316,7 +402,7 @@ pub async fn policies(State(state): State<HttpState>, call: Operated<Policy>) ->
 )]
 pub async fn methodologies(
     State(state): State<HttpState>,
-    call: Operated<Methodologies>,
+    call: Operated<Approving, Methodologies>,
 ) -> Answer<Declared> {
     let methodologies = call.body.methodologies;
     if methodologies.len() > METHODOLOGIES {
@@ -336,7 +422,7 @@ pub async fn methodologies(
 )]
 pub async fn list_methodologies(
     State(state): State<HttpState>,
-    _call: Looked<Nothing>,
+    _call: Looked<Viewing, Nothing>,
 ) -> Answer<Methodologies> {
     let registry = state.platform.registry();
     let methodologies = registry.methodologies().map(|one| Methodology::clone(one)).collect();

@@ -19,7 +19,7 @@ use super::HttpState;
 use super::declaring::{Nothing, texts};
 use super::exchange::{Answer, Data};
 use super::fault::{Fault, misfit};
-use super::operator::{Imported, Looked};
+use super::operator::{Imported, Looked, Operating, Viewing};
 
 /// Dictionaries by the first day they measure; a later import took the place of an earlier one.
 #[derive(Debug, Default)]
@@ -100,7 +100,7 @@ async fn read(canonical: Vec<u8>) -> Result<Dictionary, Failure> {
 )]
 pub async fn import_dictionary(
     State(state): State<HttpState>,
-    call: Imported<DictionaryQuery>,
+    call: Imported<Operating, DictionaryQuery>,
 ) -> Answer<Declared> {
     let DictionaryQuery { source, effective, verified } = call.query;
     texts(&[("source", &source, 256)])?;
@@ -129,7 +129,7 @@ pub async fn import_dictionary(
 )]
 pub async fn list_dictionaries(
     State(state): State<HttpState>,
-    _call: Looked<Nothing>,
+    _call: Looked<Viewing, Nothing>,
 ) -> Answer<DictionariesView> {
     let registry = state.platform.registry();
     let dictionaries = registry

@@ -1,7 +1,7 @@
 //! One exchange: gives a request its id, its span and its language, turns what a handler returned
 //! into the envelope, and signs the answer as soon as the application is known.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use carbon_protocol::envelope::{Envelope, OK};
+use carbon_protocol::operators::ActRef;
 use carbon_protocol::signature;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -17,6 +18,7 @@ use tracing::Instrument as _;
 use super::HttpState;
 use super::fault::Fault;
 use crate::connections::Sender;
+use super::operator;
 use crate::signing::Signer;
 
 /// Characters of a path that the audit log keeps.
@@ -29,6 +31,8 @@ pub struct Exchange(Arc<Inner>);
 struct Inner {
     request_id: String,
     signer: Mutex<Option<Signer>>,
+    act: OnceLock<ActRef>,
+    about: OnceLock<String>,
 }
 
 impl Exchange {
@@ -41,6 +45,17 @@ impl Exchange {
     /// to sign with, then with the key that the caller did sign with.
     pub fn sign_with(&self, signer: Option<Signer>) {
         *self.0.signer.lock() = signer;
+    }
+
+    /// The request is an act of an operator: its end belongs into the audit log.
+    pub fn act_began(&self, act: ActRef) {
+        // A request is one act: the first stays.
+        let _ = self.0.act.set(act);
+    }
+
+    /// What the act is about. The first word stays.
+    pub fn act_is_about(&self, what: String) {
+        let _ = self.0.about.set(what);
     }
 }
 
@@ -117,8 +132,12 @@ pub async fn exchange(
     next: Next,
 ) -> Response {
     let request_id = uuid::Uuid::now_v7().to_string();
-    let exchange =
-        Exchange(Arc::new(Inner { request_id: request_id.clone(), signer: Mutex::default() }));
+    let exchange = Exchange(Arc::new(Inner {
+        request_id: request_id.clone(),
+        signer: Mutex::default(),
+        act: OnceLock::new(),
+        about: OnceLock::new(),
+    }));
     request.extensions_mut().insert(exchange.clone());
     let language = language(request.headers());
     let audited = request.uri().path().starts_with("/admin/").then(|| {
@@ -144,6 +163,9 @@ pub async fn exchange(
     span.in_scope(|| tracing::debug!(status = answer.status().as_u16(), "answered"));
     if let Some((method, path)) = audited {
         span.in_scope(|| tracing::info!(target: "audit", %method, path, outcome, "operator"));
+    }
+    if let Some(act) = exchange.0.act.get() {
+        operator::conclude(&state, *act, exchange.0.about.get().cloned(), outcome).await;
     }
     seal(&state, &exchange, answer).await
 }

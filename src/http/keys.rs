@@ -19,7 +19,7 @@ use super::HttpState;
 use super::declaring::{Nothing, app_of};
 use super::exchange::{Answer, Data};
 use super::fault::{Fault, misfit};
-use super::operator::{Looked, Operated};
+use super::operator::{Looked, Operated, Operating, Viewing};
 
 /// Bytes of a secret of the HMACs.
 const SECRET: usize = 32;
@@ -43,7 +43,10 @@ pub async fn keys(State(state): State<HttpState>) -> Answer<PlatformKeys> {
     params(("appId" = String, Path, max_length = 32, description = "The application.")),
     responses((status = 200, body = Envelope<KeysView>)),
 )]
-pub async fn list_keys(State(state): State<HttpState>, call: Looked<Nothing>) -> Answer<KeysView> {
+pub async fn list_keys(
+    State(state): State<HttpState>,
+    call: Looked<Viewing, Nothing>,
+) -> Answer<KeysView> {
     let no = app_of(&state, call.segment(1), "appId")?;
     let registry = state.platform.registry();
     let Some(app) = registry.app(no) else { return misfit() };
@@ -69,9 +72,10 @@ pub async fn list_keys(State(state): State<HttpState>, call: Looked<Nothing>) ->
 )]
 pub async fn add_key(
     State(state): State<HttpState>,
-    call: Operated<KeyRequest>,
+    call: Operated<Operating, KeyRequest>,
 ) -> Answer<KeyAdded> {
     let no = app_of(&state, call.segment(1), "appId")?;
+    call.about(call.segment(1));
     let given = Key::of(&call.body)?;
     let registry = state.platform.registry();
     let Some(app) = registry.app(no) else { return misfit() };
@@ -103,9 +107,10 @@ pub async fn add_key(
 )]
 pub async fn retire_key(
     State(state): State<HttpState>,
-    call: Operated<RetireRequest>,
+    call: Operated<Operating, RetireRequest>,
 ) -> Answer<Declared> {
     let app = app_of(&state, call.segment(1), "appId")?;
+    call.about(format_args!("{} key {}", call.segment(1), call.segment(3)));
     let unknown = || Fault::of_field(Reason::NotFound, "keyNo");
     let key = call.segment(3).parse::<u32>().map_err(|_| unknown())?;
     let until = match call.body.valid_until {

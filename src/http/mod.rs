@@ -1,6 +1,9 @@
 //! The door: every contract as an HTTP interface. Shape, signature and scope are checked here;
 //! what needs memory or time is decided by the machines behind the platform.
 
+mod accounts;
+mod books;
+mod declared;
 mod declaring;
 mod dictionaries;
 mod document;
@@ -8,6 +11,7 @@ mod exchange;
 mod fault;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod issuance;
 mod json;
 mod keys;
 mod ladder;
@@ -19,6 +23,7 @@ mod nonces;
 mod noop;
 mod operating;
 mod operator;
+mod operators;
 mod pricing;
 mod routes;
 mod sampling;

@@ -17,8 +17,9 @@ use utoipa_axum::routes;
 use super::exchange::{self, Compressible};
 use super::fault::Fault;
 use super::{
-    HttpState, declaring, dictionaries, document, keys, m303, m401, m402, noop, operating,
-    sampling, standing, z101, z102, z201, z204, z301, z302, z304, z306, z501, z502, z601,
+    HttpState, accounts, books, declared, declaring, dictionaries, document, issuance, keys, m303,
+    m401, m402, noop, operating, operators, sampling, standing, z101, z102, z201, z204, z301, z302,
+    z304, z306, z501, z502, z601,
 };
 
 /// Every interface of the door.
@@ -46,23 +47,37 @@ pub(super) fn table() -> OpenApiRouter<HttpState> {
         .routes(routes!(z502::m403))
         .routes(routes!(m402::m405))
         .routes(routes!(z601::m501))
-        .routes(routes!(declaring::partners))
+        .routes(routes!(declared::partners, declaring::partners))
+        .routes(routes!(declaring::suspend_partner))
         .routes(routes!(declaring::list_applications, declaring::applications))
         .routes(routes!(declaring::suspend))
         .routes(routes!(keys::list_keys, keys::add_key))
         .routes(routes!(keys::retire_key))
         .routes(routes!(declaring::list_scenes, declaring::scenes))
-        .routes(routes!(declaring::agreements))
-        .routes(routes!(declaring::policies))
         .routes(routes!(declaring::list_methodologies, declaring::methodologies))
         .routes(routes!(dictionaries::list_dictionaries, dictionaries::import_dictionary))
-        .routes(routes!(operating::start_run))
-        .routes(routes!(operating::run))
+        .routes(routes!(declaring::amend_scene))
+        .routes(routes!(declared::agreements, declaring::agreements))
+        .routes(routes!(declared::policies, declaring::policies))
+        .routes(routes!(operators::list, operators::enrol))
+        .routes(routes!(operators::rotate))
+        .routes(routes!(operators::revoke))
+        .routes(routes!(operators::audit))
+        .routes(routes!(issuance::list, issuance::start))
+        .routes(routes!(issuance::prepare))
+        .routes(routes!(issuance::run))
+        .routes(routes!(issuance::preview))
+        .routes(routes!(issuance::approve))
+        .routes(routes!(issuance::withdraw))
         .routes(routes!(operating::pushes))
-        .routes(routes!(operating::settlements))
         .routes(routes!(sampling::start))
         .routes(routes!(sampling::qualities))
         .routes(routes!(sampling::quality))
+        .routes(routes!(books::settlements))
+        .routes(routes!(books::settlement_file))
+        .routes(routes!(books::trial_balance))
+        .routes(routes!(accounts::look_up))
+        .routes(routes!(accounts::close))
         .routes(routes!(standing::healthz))
         .routes(routes!(standing::readyz))
 }

@@ -27,7 +27,7 @@ use super::declaring::{Nothing, app_of};
 use super::dictionaries::ByDay;
 use super::exchange::{Answer, Data};
 use super::fault::{Fault, misfit};
-use super::operator::{Looked, Operated};
+use super::operator::{Looked, Operated, Operating, Viewing};
 use super::pricing;
 use super::z304::record_digest;
 
@@ -47,8 +47,9 @@ const BATCHES_AT_ONCE: usize = 32;
 )]
 pub async fn start(
     State(state): State<HttpState>,
-    call: Operated<SamplingRequest>,
+    call: Operated<Operating, SamplingRequest>,
 ) -> Answer<SamplingView> {
+    call.about(format_args!("{} {}", call.body.app_id, call.body.serial));
     let request = call.body;
     let app = scene_app(&state, request.app_id.as_str())?;
     check(&request)?;
@@ -287,7 +288,7 @@ fn quality_view(app: &App, report: QualityReport) -> QualityView {
 )]
 pub async fn qualities(
     State(state): State<HttpState>,
-    _call: Looked<Nothing>,
+    _call: Looked<Viewing, Nothing>,
 ) -> Answer<QualitiesView> {
     let registry = state.platform.registry();
     let mut applications = Vec::new();
@@ -304,7 +305,10 @@ pub async fn qualities(
     params(("appId" = AppId, Path, description = "The application.")),
     responses((status = 200, body = Envelope<QualityView>)),
 )]
-pub async fn quality(State(state): State<HttpState>, call: Looked<Nothing>) -> Answer<QualityView> {
+pub async fn quality(
+    State(state): State<HttpState>,
+    call: Looked<Viewing, Nothing>,
+) -> Answer<QualityView> {
     let app = scene_app(&state, call.segment(1))?;
     let report = report(&state, app.no).await?;
     Ok(Data(quality_view(&app, report)))

@@ -67,7 +67,8 @@ pub async fn visitor(state: &HttpState, caller: &Caller, ccid: &Ccid) -> Result<
     if citizen.link.mall_linked { Ok(citizen) } else { Err(Reason::MallNotLinked.into()) }
 }
 
-async fn summary(state: &HttpState, account: AccountId) -> Result<Box<Summary>, Fault> {
+/// Everything of an account, for whoever may see it.
+pub async fn summary(state: &HttpState, account: AccountId) -> Result<Box<Summary>, Fault> {
     match state.platform.account(account, AccountCommand::Look(Look::Summary)).await {
         Ok(AccountReply::Summary(summary)) => Ok(summary),
         Ok(_) => misfit(),

@@ -16,6 +16,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -66,6 +67,8 @@ struct Shared {
     segments: RwLock<Vec<Arc<Segment>>>,
     tail: RwLock<VecDeque<Committed>>,
     durable: watch::Sender<u64>,
+    /// The last sequence whose states were handed to the store.
+    handed_over: AtomicU64,
     disk: Disk,
 }
 
@@ -103,6 +106,7 @@ impl FileJournal {
             segments: RwLock::new(segments),
             tail: RwLock::default(),
             durable: watch::Sender::new(opened.end.next - 1),
+            handed_over: AtomicU64::new(opened.end.next - 1),
             disk: Disk::default(),
         });
         let writer = Writer::new(shared.clone(), store, opened.file, opened.end)?;
@@ -169,6 +173,10 @@ impl Journal for FileJournal {
 
     fn durable(&self) -> watch::Receiver<u64> {
         self.shared.durable.subscribe()
+    }
+
+    fn handed_over(&self) -> u64 {
+        self.shared.handed_over.load(Ordering::Acquire)
     }
 
     fn first(&self) -> u64 {

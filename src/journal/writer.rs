@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use carbon_actors::ports::{Append, Committed, Failure, Put, Store};
 
@@ -104,6 +105,7 @@ impl Writer {
             }
         }
         // A state must be findable before anybody can hear of its entry.
+        self.shared.handed_over.store(self.end.next - 1, Ordering::Release);
         self.store.put(puts);
         self.keep(committed);
         self.shared.durable.send_replace(self.end.next - 1);

@@ -176,6 +176,8 @@ mod tests {
     fn summary(errand: Option<(u16, bool, Option<Reason>)>, lit: &[u16], mall: bool) -> Summary {
         let period = LitPeriod { from: Timestamp(1), to: None, consents: Vec::new() };
         Summary {
+            closed_at: None,
+            erased: false,
             open: true,
             opened_at: Timestamp(1),
             did: None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use carbon_protocol::behaviour::{Behaviour, Rail};
-use carbon_protocol::contracts::admin::{RunRequest, RunView};
+use carbon_protocol::contracts::issuance::{RunRequest, RunView};
 use carbon_protocol::contracts::z304::{Receipt, SubmitRecord, SubmitRequest};
 use carbon_protocol::{Ccid, Grams, Label, Metres, SceneCode, Serial};
 use carbon_simulations::sandbox::{Client, Operator};

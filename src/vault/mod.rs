@@ -60,12 +60,6 @@ impl FileVault {
         let keystore = Arc::new(Keystore::open(folder, config.queue_people)?);
         Ok(Self { keys, keystore })
     }
-
-    /// Erases a person's data key (销户): resolves once nobody can open the person any more.
-    pub fn erase(&self, slot: u64) -> BoxFuture<'static, Result<(), Failure>> {
-        let erased = self.keystore.erase(slot);
-        Box::pin(async move { erased.await.map_err(|_| Failure::Stopping)?.map(|_| ()) })
-    }
 }
 
 impl Vault for FileVault {
@@ -141,6 +135,11 @@ impl Vault for FileVault {
 
     fn sign(&self, bytes: &[u8]) -> Result<String, Failure> {
         self.keys.sign(bytes)
+    }
+
+    fn erase_person(&self, slot: u64) -> BoxFuture<'static, Result<(), Failure>> {
+        let erased = self.keystore.erase(slot);
+        Box::pin(async move { erased.await.map_err(|_| Failure::Stopping)?.map(|_| ()) })
     }
 
     fn public_key(&self) -> PublicKey {

@@ -69,15 +69,15 @@ async fn an_erased_person_is_gone_for_good_and_nobody_else_is() {
     let second = vault.seal_person(person(2)).await.unwrap();
     let file = at(&folder, "people.keys");
     let key = std::fs::read(&file).unwrap()[65..109].to_vec();
-    vault.erase(first.slot).await.unwrap();
+    vault.erase_person(first.slot).await.unwrap();
     assert!(vault.open_person(&first).unwrap().is_none());
     assert!(!std::fs::read(&file).unwrap().windows(44).any(|part| part == key));
     drop(vault);
     let vault = open(&folder).unwrap();
     assert!(vault.open_person(&first).unwrap().is_none());
     assert!(vault.open_person(&second).unwrap() == Some(person(2)));
-    assert!(vault.erase(99).await.is_err());
-    assert!(vault.erase(0).await.is_err());
+    assert!(vault.erase_person(99).await.is_err());
+    assert!(vault.erase_person(0).await.is_err());
 }
 
 #[tokio::test]
@@ -309,7 +309,7 @@ async fn the_vault_works_over_any_provider_of_keys_and_no_key_works_for_another_
         assert!(vault.open_field(&data_key, &app, "idNo", &field).unwrap().is_none());
         assert!(vault.mac(&data_key, MacType::HmacSm3, b"x").is_err());
         assert!(vault.seal_field(&mac_key, &app, "name", "张三").is_err());
-        vault.erase(sealed.slot).await.unwrap();
+        vault.erase_person(sealed.slot).await.unwrap();
         assert!(vault.open_person(&sealed).unwrap().is_none());
     }
     // A person's wrapped key is no application's.

@@ -88,6 +88,9 @@ impl Bulletins {
             AccountEvent::Opened { channel, .. } => {
                 Some((None, H::AccountOpened(Opened { channel: *channel })))
             }
+            AccountEvent::Closed { lots, .. } => {
+                Some((None, H::AccountClosed(events::Closed { points: sum(lots) })))
+            }
             AccountEvent::PointsCredited { run, lot, .. } => {
                 let (run, points, expires) = (*run, lot.points, lot.expires);
                 Some((None, H::PointsCredited(Credited { run, points, expires })))
@@ -138,6 +141,7 @@ fn app_of(event: &AccountEvent) -> Option<AppNo> {
         | AccountEvent::FreezeLapsed { app, .. } => Some(*app),
         AccountEvent::RecordSubmitted { record, .. }
         | AccountEvent::RecordRefused { record, .. } => Some(record.app),
+        AccountEvent::PendingRefused { record, .. } => Some(record.record.app),
         AccountEvent::OrderFrozen { action, .. }
         | AccountEvent::OrderConfirmed { action, .. }
         | AccountEvent::OrderCancelled { action, .. }
@@ -178,6 +182,11 @@ fn of_app(ccid: Option<Ccid>, event: &AccountEvent, view: &Registry) -> Option<H
         AccountEvent::RecordRefused { record, scene, reason, notice, .. } => {
             let RecordRef { batch, row, .. } = *record;
             let (scene, reason, sequence) = (code(*scene), *reason, *notice);
+            H::ReductionsRefused(events::Refused { ccid, scene, batch, row, reason, sequence })
+        }
+        AccountEvent::PendingRefused { record, reason, notice } => {
+            let RecordRef { batch, row, .. } = record.record;
+            let (scene, reason, sequence) = (code(record.scene), *reason, *notice);
             H::ReductionsRefused(events::Refused { ccid, scene, batch, row, reason, sequence })
         }
         AccountEvent::Issued { run, issued, refused, notice, .. } => {
@@ -231,11 +240,13 @@ fn rows(records: &[IssuedRecord], view: &Registry) -> Vec<IssuedRow> {
 
 fn of_issuance(event: &IssuanceEvent) -> Said {
     let happening = match event {
-        IssuanceEvent::Started { run, through, .. } => {
-            H::RunStarted(RunStarted { run: *run, through: *through })
+        IssuanceEvent::Started { run, scope, .. } => {
+            H::RunStarted(RunStarted { run: *run, through: scope.through })
         }
         IssuanceEvent::Finished { run, .. } => H::RunFinished(RunFinished { run: *run }),
-        IssuanceEvent::Advanced { .. } => return None,
+        IssuanceEvent::Prepared { .. }
+        | IssuanceEvent::Withdrawn { .. }
+        | IssuanceEvent::Advanced { .. } => return None,
     };
     Some((None, happening))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use carbon_protocol::account::{AccountCommand, Issue};
 use carbon_protocol::entry::Stream;
-use carbon_protocol::issuance::{IssuanceCommand, IssuanceReply, Run};
+use carbon_protocol::issuance::{IssuanceCommand, IssuanceReply, Run, RunStatus};
 use carbon_protocol::{AccountId, MessageId};
 
 use crate::followers::{models, router};
@@ -39,9 +39,9 @@ pub async fn run(house: Arc<House>) {
 
 async fn carry_out_if_any(house: &Arc<House>) {
     loop {
-        let run = match ask(house, IssuanceCommand::Look(None)).await {
-            IssuanceReply::Run(run, _) if run.finished_at.is_none() => run,
-            IssuanceReply::Run(..) | IssuanceReply::None => return,
+        let run = match ask(house, IssuanceCommand::Running).await {
+            IssuanceReply::Run(run, _) if run.status() == RunStatus::Running => run,
+            _ => return,
         };
         match carry_out(house, &run).await {
             Ok(()) => return,
@@ -62,7 +62,7 @@ async fn ask(house: &Arc<House>, command: IssuanceCommand) -> IssuanceReply {
             Ok(reply) => return reply,
             Err(Refusal::No(rejection)) => {
                 tracing::error!(%rejection, "the issuance desk refused its own follower");
-                command = IssuanceCommand::Look(None);
+                command = IssuanceCommand::Running;
             }
             Err(Refusal::Broken(_)) => {}
         }
@@ -78,7 +78,7 @@ async fn carry_out(house: &Arc<House>, run: &Run) -> Result<(), Failure> {
         let scan = system::blocking(move || models::pending(&*store, after, limit));
         let accounts = scan.await??;
         let Some((last, _)) = accounts.last().copied() else { break };
-        let due = accounts.iter().filter(|(_, earliest)| *earliest <= run.through);
+        let due = accounts.iter().filter(|(_, earliest)| *earliest <= run.scope.through);
         issue(house, run, began, due.map(|(account, _)| *account)).await;
         let passed = u32::try_from(accounts.len()).unwrap_or(u32::MAX);
         let advance = IssuanceCommand::Advance { run: run.no, through: last, accounts: passed };
@@ -116,9 +116,9 @@ async fn issue(
             id: MessageId { sequence: began, item: 0 },
             floor: house.positions.floor.load(Ordering::Acquire),
             run: run.no,
-            through: run.through,
-            scenes: run.scenes.clone(),
-            excluded: run.excluded.clone(),
+            through: run.scope.through,
+            scenes: run.scope.scenes.clone(),
+            excluded: run.scope.excluded.clone(),
         };
         let lane = house.lanes.lane_of(&Stream::Account(account));
         lanes[lane].push(Parcel { account, command: AccountCommand::Issue(issue) });

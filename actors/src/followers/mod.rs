@@ -1,6 +1,7 @@
 //! Followers of the journal: each reads it behind a durable cursor of its own and is safe to
 //! repeat. None of them is waited for by a writer.
 
+pub mod acts;
 pub mod bulletins;
 pub(crate) mod deliveries;
 pub mod directory;
@@ -11,13 +12,16 @@ pub(crate) mod issuing;
 pub(crate) mod keeper;
 pub mod links;
 pub mod models;
+pub mod previews;
 pub mod projector;
 pub mod relay;
 pub(crate) mod rendering;
 pub(crate) mod router;
 mod rows;
+pub mod settlements;
 #[cfg(test)]
 pub(crate) mod stage;
+mod sums;
 pub mod tail;
 #[cfg(test)]
 mod tests;

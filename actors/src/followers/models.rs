@@ -12,10 +12,12 @@
 //! | Feeds | app 2, push kind 1, sequence 8, item 4 | `Notice`, until it was delivered |
 //! | Feeds | app 2, push kind 1 | up to where the courier is done: sequence and item |
 //! | Errands | account 16, errand 4 | `Purpose` |
-//! | Due | lapses at 8, account 16 | nothing |
+//! | Due | at 8, account 16 | nothing: a freeze lapses, a lot ends, a key is to be erased |
 //! | Pending | account 16 | earliest pending day, 4 |
 //! | Runs | run 4 | `RunRow` |
 //! | Settlements | app 2, day 4 | `SettlementRow` |
+//! | SettlementLines | see [`super::settlements`] | |
+//! | Audit | see [`super::acts`] | |
 //!
 //! The states of a batch are apart from its head because every account's turn changes one of them:
 //! eight kilobytes are copied for it then, not seventy encoded.
@@ -166,12 +168,12 @@ pub(crate) enum Part {
 }
 
 /// A signed instant as bytes that sort by time.
-fn instant(at: Timestamp) -> [u8; 8] {
+pub(crate) fn instant(at: Timestamp) -> [u8; 8] {
     // The sign bit turned: what is negative sorts first.
     (at.0.cast_unsigned() ^ (1 << 63)).to_be_bytes()
 }
 
-fn instant_of(bytes: [u8; 8]) -> Timestamp {
+pub(crate) fn instant_of(bytes: [u8; 8]) -> Timestamp {
     Timestamp((u64::from_be_bytes(bytes) ^ (1 << 63)).cast_signed())
 }
 
@@ -225,7 +227,7 @@ pub(crate) fn settlement_key(app: AppNo, day: Day) -> Vec<u8> {
 }
 
 /// The first key behind this one.
-fn behind(key: &[u8]) -> Vec<u8> {
+pub(crate) fn behind(key: &[u8]) -> Vec<u8> {
     [key, &[0]].concat()
 }
 
@@ -245,7 +247,11 @@ pub(crate) fn damaged(tree: Tree) -> Failure {
 }
 
 /// The bytes of a key from a place on.
-fn part<const N: usize>(tree: Tree, key: &[u8], from: usize) -> Result<[u8; N], Failure> {
+pub(crate) fn part<const N: usize>(
+    tree: Tree,
+    key: &[u8],
+    from: usize,
+) -> Result<[u8; N], Failure> {
     let bytes = key.get(from..).and_then(|rest| rest.first_chunk::<N>());
     bytes.copied().ok_or_else(|| damaged(tree))
 }

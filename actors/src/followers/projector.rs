@@ -12,18 +12,17 @@ use carbon_protocol::courier::{CourierEvent, Notice, NoticeBody, PushKind};
 use carbon_protocol::entry::{Event, Stream};
 use carbon_protocol::intake::{BatchRow, IntakeEvent, RowVerdict};
 use carbon_protocol::issuance::IssuanceEvent;
-use carbon_protocol::{
-    AccountId, AppNo, Day, MessageId, Points, Reason, RecordRef, RunNo, Timestamp,
-};
+use carbon_protocol::{AccountId, AppNo, Day, MessageId, Reason, RecordRef, Timestamp};
 
+use super::acts;
 use super::directory::{self, Directory};
 use super::hot::Hot;
 use super::links::{Link, Links};
 use super::models::{
-    self, BatchHead, BatchPlace, HeadRow, Part, RowState, RunRow, SettlementRow, batch_key,
-    day_bytes, decode, encode,
+    self, BatchHead, BatchPlace, HeadRow, Part, RowState, batch_key, day_bytes, decode, encode,
 };
-use super::rows;
+use super::sums::Sums;
+use super::{rows, settlements};
 use crate::ports::{Committed, Failure, Put, Store, Tree};
 
 /// Row states of batches kept in memory, twice at most; some eight kilobytes each.
@@ -54,7 +53,7 @@ pub struct Projector {
 }
 
 /// The trees as they are with the writes of the entries at hand.
-struct Trees {
+pub(super) struct Trees {
     store: Arc<dyn Store>,
     batches: Hot<Key, Vec<u8>>,
     small: Hot<Key, Vec<u8>>,
@@ -71,7 +70,7 @@ struct Place {
 }
 
 impl Trees {
-    fn get(&mut self, tree: Tree, key: Vec<u8>) -> Result<Option<Vec<u8>>, Failure> {
+    pub(super) fn get(&mut self, tree: Tree, key: Vec<u8>) -> Result<Option<Vec<u8>>, Failure> {
         let key = (tree, key);
         if let Some(fresh) = self.fresh.get(&key) {
             return Ok(fresh.clone());
@@ -93,7 +92,7 @@ impl Trees {
         Ok(self.fresh.get_mut(&(tree, key)).and_then(Option::as_mut))
     }
 
-    fn put(&mut self, tree: Tree, key: Vec<u8>, value: Vec<u8>) {
+    pub(super) fn put(&mut self, tree: Tree, key: Vec<u8>, value: Vec<u8>) {
         self.fresh.insert((tree, key), Some(value));
     }
 
@@ -163,27 +162,34 @@ impl Projector {
             match (entry.stream, event) {
                 (Stream::Account(account), Event::Account(event)) => {
                     self.links.learn(account, event);
-                    self.account(account, event, projected)?;
+                    self.account(account, event, entry.at, projected)?;
                     self.rows(event)?;
                     self.notice(account, event, place, projected)?;
                     sums.add(entry.at.day(), event);
+                    let id = MessageId { sequence: place.sequence, item };
+                    let (trees, links) = (&mut self.trees, &mut self.links);
+                    settlements::project(trees, links, account, event, (id, entry.at))?;
                 }
                 (Stream::Intake(app), Event::Intake(event)) => self.batch(app, event, place)?,
                 (Stream::Courier(app), Event::Courier(event)) => self.courier(app, event)?,
                 (Stream::Issuance, Event::Issuance(IssuanceEvent::Started { run, .. })) => {
                     sums.runs.entry(*run).or_default().began = committed.sequence;
                 }
+                (Stream::Operators, Event::Operators(event)) => {
+                    acts::project(&mut self.trees, entry.at, event)?;
+                }
                 // What claims and the registry decide is in their snapshots.
                 _ => {}
             }
         }
-        self.add(committed.sequence, sums)
+        sums.put(&mut self.trees, committed.sequence)
     }
 
     fn account(
         &mut self,
         account: AccountId,
         event: &AccountEvent,
+        at: Timestamp,
         projected: &mut Projected,
     ) -> Result<(), Failure> {
         match event {
@@ -202,16 +208,38 @@ impl Projector {
                 self.trees.remove(Tree::Errands, models::errand_key(account, *errand));
             }
             AccountEvent::OrderFrozen { lapses, .. } => {
-                self.trees.put(Tree::Due, models::due_key(*lapses, account), Vec::new());
+                self.due(account, *lapses);
                 projected.dues = true;
             }
             AccountEvent::RecordSubmitted { pending_from, .. } => {
                 self.pending(account, Some(*pending_from));
             }
+            AccountEvent::Closed { .. } => {
+                self.pending(account, None);
+                // The key is erased by the follower of what is due, should the door not come to it.
+                self.due(account, at);
+                projected.dues = true;
+            }
+            AccountEvent::PointsCredited { lot, .. } => self.expiries(account, &[*lot]),
+            AccountEvent::OrderCancelled { lots, .. }
+            | AccountEvent::OrderRefunded { lots, .. }
+            | AccountEvent::FreezeLapsed { lots, .. } => self.expiries(account, lots),
             AccountEvent::RunPassed { pending_from, .. } => self.pending(account, *pending_from),
             _ => {}
         }
         Ok(())
+    }
+
+    fn due(&mut self, account: AccountId, at: Timestamp) {
+        self.trees.put(Tree::Due, models::due_key(at, account), Vec::new());
+    }
+
+    /// Lots end with their last day: somebody who sleeps is to be told then, too. Lots of one month
+    /// share a key.
+    fn expiries(&mut self, account: AccountId, lots: &[LotPoints]) {
+        for lot in lots.iter().filter(|lot| !lot.points.is_zero()) {
+            self.due(account, lot.expires.plus(1).start());
+        }
     }
 
     fn pending(&mut self, account: AccountId, earliest: Option<Day>) {
@@ -249,6 +277,9 @@ impl Projector {
             }
             AccountEvent::RecordRefused { record, reason, .. } => {
                 self.row(*record, RowState::Refused { reason: *reason, run: None })
+            }
+            AccountEvent::PendingRefused { record, reason, .. } => {
+                self.row(record.record, RowState::Refused { reason: *reason, run: None })
             }
             AccountEvent::Issued { run, issued, refused, .. } => {
                 for IssuedRecord { record, grams, .. } in issued {
@@ -344,96 +375,6 @@ impl Projector {
         let sent_with = models::sent_with(head.as_deref(), *record)?;
         Ok(sent_with.map(|ccid| Link { ccid, partner_uid: None }).or(link))
     }
-
-    // -----------------------------------------------------------------------------------------
-    // Sums
-
-    /// Adds an entry's sums to those that do not have them yet.
-    fn add(&mut self, sequence: u64, sums: Sums) -> Result<(), Failure> {
-        for (run, more) in sums.runs {
-            let key = models::run_key(run);
-            let row = self.trees.get(Tree::Runs, key.clone())?;
-            let mut row: RunRow =
-                row.map(|row| decode(Tree::Runs, &row)).transpose()?.unwrap_or_default();
-            if row.last >= sequence {
-                continue;
-            }
-            row.last = sequence;
-            row.began = row.began.max(more.began);
-            let (totals, more) = (&mut row.totals, more.totals);
-            totals.records = totals.records.saturating_add(more.records);
-            totals.refused = totals.refused.saturating_add(more.refused);
-            totals.grams = totals.grams.saturating_add(more.grams);
-            totals.points = totals.points.saturating_add(more.points);
-            let row = encode(Tree::Runs, &row)?;
-            self.trees.put(Tree::Runs, key, row);
-        }
-        for ((app, day), more) in sums.settlements {
-            let key = models::settlement_key(app, day);
-            let row = self.trees.get(Tree::Settlements, key.clone())?;
-            let row = row.map(|row| decode(Tree::Settlements, &row)).transpose()?;
-            let mut row: SettlementRow = row.unwrap_or_default();
-            if row.last >= sequence {
-                continue;
-            }
-            row.last = sequence;
-            let (totals, more) = (&mut row.totals, more.totals);
-            totals.captured = totals.captured.saturating_add(more.captured);
-            totals.refunded = totals.refunded.saturating_add(more.refunded);
-            totals.orders = totals.orders.saturating_add(more.orders);
-            totals.refunds = totals.refunds.saturating_add(more.refunds);
-            let row = encode(Tree::Settlements, &row)?;
-            self.trees.put(Tree::Settlements, key, row);
-        }
-        Ok(())
-    }
-}
-
-/// What one entry adds to sums: all of it or nothing is in a sum.
-#[derive(Default)]
-struct Sums {
-    runs: BTreeMap<RunNo, RunRow>,
-    settlements: BTreeMap<(AppNo, Day), SettlementRow>,
-}
-
-impl Sums {
-    fn add(&mut self, day: Day, event: &AccountEvent) {
-        match event {
-            AccountEvent::Issued { run, issued, refused, .. } => {
-                let totals = &mut self.runs.entry(*run).or_default().totals;
-                totals.records = totals.records.saturating_add(issued.len() as u64);
-                totals.refused = totals.refused.saturating_add(refused.len() as u64);
-                let grams = issued.iter().map(|record| record.grams).sum();
-                totals.grams = totals.grams.saturating_add(grams);
-            }
-            AccountEvent::PointsCredited { run, lot, .. } => {
-                let totals = &mut self.runs.entry(*run).or_default().totals;
-                totals.points = totals.points.saturating_add(lot.points);
-            }
-            AccountEvent::OrderConfirmed { action, points } => {
-                self.captured(action.app, day, *points);
-            }
-            AccountEvent::OrderPaid { action, lots } => {
-                self.captured(action.app, day, sum(lots));
-            }
-            AccountEvent::OrderRefunded { action, lots } => {
-                let totals = &mut self.settlements.entry((action.app, day)).or_default().totals;
-                totals.refunded = totals.refunded.saturating_add(sum(lots));
-                totals.refunds = totals.refunds.saturating_add(1);
-            }
-            _ => {}
-        }
-    }
-
-    fn captured(&mut self, app: AppNo, day: Day, points: Points) {
-        let totals = &mut self.settlements.entry((app, day)).or_default().totals;
-        totals.captured = totals.captured.saturating_add(points);
-        totals.orders = totals.orders.saturating_add(1);
-    }
-}
-
-fn sum(lots: &[LotPoints]) -> Points {
-    lots.iter().map(|lot| lot.points).sum()
 }
 
 fn head_row(row: &BatchRow) -> HeadRow {
@@ -470,6 +411,11 @@ fn owed(event: &AccountEvent) -> Option<(AppNo, u32, NoticeBody)> {
         }
         AccountEvent::RecordRefused { record, scene, reason, notice, .. } => {
             let (record, scene, reason) = (*record, *scene, *reason);
+            (record.app, *notice, NoticeBody::RecordRefused { record, scene, reason })
+        }
+        AccountEvent::PendingRefused { record, reason, notice } => {
+            let (scene, reason) = (record.scene, *reason);
+            let record = record.record;
             (record.app, *notice, NoticeBody::RecordRefused { record, scene, reason })
         }
         AccountEvent::Issued { run, app, issued, refused, notice, .. } => {

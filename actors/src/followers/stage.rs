@@ -12,14 +12,14 @@ use carbon_protocol::claims::{ClaimsCommand, ResourceRow};
 use carbon_protocol::courier::{CourierCommand, PushKind};
 use carbon_protocol::entry::{Entry, Event, FORMAT, Stream};
 use carbon_protocol::intake::{Batch, CheckedRow, IntakeCommand, IntakeReply};
-use carbon_protocol::issuance::IssuanceCommand;
+use carbon_protocol::issuance::{IssuanceCommand, Scope};
 use carbon_protocol::methodology::{Formula, Methodology};
 use carbon_protocol::registry::{AppRole, Partner, RegistryCommand, Scene, SceneKind};
 use carbon_protocol::seal::SealedPerson;
 use carbon_protocol::{
-    AccountId, AppNo, Ccid, Day, Did, ErrandNo, Grams, Label, MessageId, MethodologyId, OrderNo,
-    PartnerId, PartnerUid, Points, Reason, RecordRef, RunNo, SceneCode, SceneNo, Serial, TextNo,
-    Timestamp,
+    AccountId, AppNo, Ccid, Day, Did, ErrandNo, Grams, Label, MessageId, MethodologyId, OperatorId,
+    OrderNo, PartnerId, PartnerUid, Points, Reason, RecordRef, RunNo, SceneCode, SceneNo, Serial,
+    TextNo, Timestamp,
 };
 use parking_lot::Mutex;
 
@@ -242,7 +242,11 @@ impl Stage {
         let no = RunNo(run);
         let serial = serial(&format!("run-{run}"));
         let (first, desk) = (excluded.clone(), Stream::Issuance);
-        let start = IssuanceCommand::Start { serial, through, scenes, excluded: first };
+        let start = IssuanceCommand::Start {
+            serial,
+            scope: Scope { through, scenes, excluded: first },
+            by: OperatorId::parse("root").unwrap(),
+        };
         self.turn::<Issuance>(desk, start);
         let id = MessageId { sequence: *self.journal.durable().borrow(), item: 0 };
         for account in accounts {

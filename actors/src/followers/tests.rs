@@ -84,7 +84,8 @@ fn each_event_changes_its_trees() {
     let submitted = vec![T::Batches, T::Feeds, T::Pending];
     assert_eq!(changed(), (submitted, z305.clone(), false, false), "submitted, one refused");
     stage.issue(1, &[one], vec![RecordRef { app: METRO, batch, row: 1 }]);
-    let issued = vec![T::Batches, T::Feeds, T::Pending, T::Runs];
+    // The lot's end is due one day.
+    let issued = vec![T::Batches, T::Feeds, T::Due, T::Pending, T::Runs];
     assert_eq!(changed(), (issued, z305, false, false), "issued");
     let mall = Purpose::LinkMall { app: MALL, consents: vec![consent()] };
     let errand = stage.begin(one, mall);
@@ -97,12 +98,18 @@ fn each_event_changes_its_trees() {
     stage.order(one, "o", OrderAction::Freeze, Some(10));
     assert_eq!(changed(), (vec![T::Due], none.clone(), false, true), "frozen");
     stage.order(one, "o", OrderAction::Confirm, None);
-    assert_eq!(changed(), (vec![T::Settlements], none.clone(), false, false), "confirmed");
+    let settled = vec![T::Settlements, T::SettlementLines];
+    assert_eq!(changed(), (settled, none.clone(), false, false), "confirmed");
     stage.order(one, "p", OrderAction::Pay, Some(9_999));
     assert_eq!(changed(), (vec![], none, false, false), "refused");
     let channel = Channel::CityApp;
     stage.ask(one, AccountCommand::Revoke { app: METRO, scene: TRIPS, channel });
-    assert_eq!(changed(), (vec![T::Feeds], z203, false, false), "revoked");
+    assert_eq!(changed(), (vec![T::Feeds], z203.clone(), false, false), "revoked");
+    stage.ask(one, AccountCommand::Close(carbon_protocol::account::ClosedBy::Operator));
+    // The mall is told, and the person is to be erased.
+    let told = vec![(MALL, PushKind::Authorization)];
+    let closed = vec![T::Feeds, T::Due, T::Pending];
+    assert_eq!(changed(), (closed, told, false, true), "closed");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What tests of several machines need.
 
-use carbon_protocol::policy::{Policy, SameTrip};
+use carbon_protocol::policy::{ClosingFreezes, Cycle, Policy, SameTrip};
 use carbon_protocol::registry::{Agreement, AgreementScope, App, AppRole};
 use carbon_protocol::signature::sm3;
 use carbon_protocol::{AgreementId, AppId, AppNo, Day, PartnerId, TextNo, Timestamp};
@@ -21,6 +21,11 @@ pub fn policy() -> Policy {
         freeze_seconds: 1800,
         daily_caps: Vec::new(),
         monthly_caps: Vec::new(),
+        four_eyes: false,
+        issuance_cycle: Cycle::Any,
+        settlement_cycle: Cycle::Day,
+        closing_freezes: ClosingFreezes::Release,
+        reopening_days: 30,
         same_trip: SameTrip::First,
     }
 }

@@ -9,6 +9,7 @@ mod encoding;
 pub(crate) mod fixtures;
 pub mod intake;
 pub mod issuance;
+pub mod operators;
 mod pages;
 pub mod planted;
 pub mod quality;

@@ -3,27 +3,34 @@
 #[cfg(test)]
 mod falling;
 #[cfg(test)]
+mod sleepers;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use carbon_protocol::account::{AccountCommand, AccountReply, BillEntry};
+use carbon_protocol::account::{AccountCommand, AccountReply, BillEntry, ClosedBy};
 use carbon_protocol::claims::{ClaimsCommand, ClaimsReply};
 use carbon_protocol::courier::{CourierCommand, CourierReply};
 use carbon_protocol::entry::Stream;
 use carbon_protocol::intake::{IntakeCommand, IntakeReply};
-use carbon_protocol::issuance::{IssuanceCommand, IssuanceReply, RunTotals};
+use carbon_protocol::issuance::{IssuanceCommand, IssuanceReply, RunTotals, Scope};
+use carbon_protocol::operators::{ActRef, OperatorsCommand, OperatorsReply};
 use carbon_protocol::policy::Policy;
 use carbon_protocol::quality::{QualityCommand, QualityReply};
 use carbon_protocol::registry::{RegistryCommand, RegistryReply};
-use carbon_protocol::{AccountId, AppNo, Ccid, Day, RunNo, Timestamp};
+use carbon_protocol::{AccountId, AppNo, Ccid, Day, OperatorId, RunNo, Timestamp};
 use futures::future::BoxFuture;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use crate::balances::{self, TrialBalance};
+use crate::followers::acts::{self, ActRow};
 use crate::followers::models::{self, BatchPage, BatchPlace, SettlementTotals};
+use crate::followers::previews::{self, Preview};
+use crate::followers::settlements::{self, SettlementLine};
 use crate::followers::{Followers, directory::Directory};
 use crate::house::{Bells, House, Limits, Ports, Positions};
 use crate::lanes::{InProcessBus, Lanes};
@@ -32,6 +39,7 @@ use crate::machines::claims::Claims;
 use crate::machines::courier::Courier;
 use crate::machines::intake::Intake;
 use crate::machines::issuance::Issuance;
+use crate::machines::operators::Operators;
 use crate::machines::quality::Quality;
 use crate::machines::registry::{KeptDictionary, Registry, decode_page as decode_text};
 use crate::ports::{Bus, Failure, Identity, Partners, Tree, Vault};
@@ -130,6 +138,8 @@ impl Platform {
             registries: Rooms::default(),
             issuances: Rooms::default(),
             qualities: Rooms::default(),
+            operators: Rooms::default(),
+            balancing: tokio::sync::Mutex::new(()),
             view: parking_lot::RwLock::new(Arc::new(view)),
             first_policy: Arc::new(policy),
             stopping: watch::Sender::new(false),
@@ -155,6 +165,20 @@ impl Platform {
             self.room_to_write()?;
         }
         self.0.ask::<Account>(Stream::Account(id), command, false).await
+    }
+
+    /// Closes an account and erases its person; whether it was closed before. Should the process
+    /// end in between, the follower of what is due erases after the next start.
+    pub async fn close(&self, id: AccountId, by: ClosedBy) -> Result<bool, Refusal> {
+        match self.account(id, AccountCommand::Close(by)).await? {
+            AccountReply::Closed { replay, erase } => {
+                if let Some(slot) = erase {
+                    self.0.erase(id, slot).await?;
+                }
+                Ok(replay)
+            }
+            other => Err(Failure::Invariant(format!("closing is answered {other:?}")).into()),
+        }
     }
 
     /// Asks an application's intake. A batch is refused while followers lag too far behind:
@@ -201,6 +225,12 @@ impl Platform {
         command: QualityCommand,
     ) -> Result<QualityReply, Refusal> {
         self.0.ask::<Quality>(Stream::Quality(app), command, false).await
+    }
+
+    /// Asks about operators and their acts. Taken while the disk is full, too: an operator must be
+    /// able to act then.
+    pub async fn operators(&self, command: OperatorsCommand) -> Result<OperatorsReply, Refusal> {
+        self.0.ask::<Operators>(Stream::Operators, command, false).await
     }
 
     /// The newest view of what operators have declared.
@@ -283,9 +313,28 @@ impl Platform {
         .await
     }
 
+    /// What an issuance run over a scope would issue if it began now.
+    pub async fn preview(&self, scope: Scope) -> Result<Preview, Failure> {
+        self.read(move |house| previews::preview(&*house.ports.store, &scope)).await
+    }
+
     /// Totals of an issuance run so far.
     pub async fn run_totals(&self, run: RunNo) -> Result<RunTotals, Failure> {
         self.read(move |house| models::run_totals(&*house.ports.store, run)).await
+    }
+
+    /// Acts of operators begun in `from..to`, oldest first, after an act of an earlier answer.
+    pub async fn acts(
+        &self,
+        operator: Option<OperatorId>,
+        span: (Timestamp, Timestamp),
+        after: Option<ActRef>,
+        limit: usize,
+    ) -> Result<Vec<(ActRef, ActRow)>, Failure> {
+        self.read(move |house| {
+            acts::acts(&*house.ports.store, operator.as_ref(), span, after, limit)
+        })
+        .await
     }
 
     /// Settlement totals of a mall by day, `from` and `to` included.
@@ -298,6 +347,26 @@ impl Platform {
         self.read(move |house| models::settlement(&*house.ports.store, app, from, to)).await
     }
 
+    /// Captures and refunds of a mall, `from` and `to` included, at most `limit`.
+    pub async fn settlement_lines(
+        &self,
+        app: AppNo,
+        days: (Day, Day),
+        limit: usize,
+    ) -> Result<Vec<SettlementLine>, Failure> {
+        self.read(move |house| settlements::lines(&*house.ports.store, app, days, limit)).await
+    }
+
+    /// The books of all accounts together, at one position of the journal. One at a time: it reads
+    /// every account.
+    pub async fn trial_balance(&self) -> Result<TrialBalance, Failure> {
+        let Ok(_turn) = self.0.balancing.try_lock() else {
+            return Err(Failure::Busy("a trial balance is being drawn up"));
+        };
+        self.blocking(|house| balances::trial_balance(&*house.ports.journal, &*house.ports.store))
+            .await
+    }
+
     /// How it goes.
     pub fn health(&self) -> Health {
         let house = &self.0;
@@ -307,7 +376,8 @@ impl Platform {
             + house.claims.quarantined()
             + house.registries.quarantined()
             + house.issuances.quarantined()
-            + house.qualities.quarantined();
+            + house.qualities.quarantined()
+            + house.operators.quarantined();
         let able = self.room_to_write().and_then(|()| house.ports.clock.now());
         Health {
             ready: able.is_ok(),

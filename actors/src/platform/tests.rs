@@ -7,11 +7,12 @@ use carbon_protocol::account::{Channel, Consent, ErrandOutcome, Look, Open, Purp
 use carbon_protocol::behaviour::{Behaviour, Bus};
 use carbon_protocol::courier::PushKind;
 use carbon_protocol::intake::{Batch, CheckedRow, RowVerdict};
+use carbon_protocol::issuance::Scope;
 use carbon_protocol::methodology::{Formula, Methodology};
 use carbon_protocol::registry::{App, AppRole, Partner, Scene, SceneKind};
 use carbon_protocol::{
-    AppId, Did, Grams, Label, MethodologyId, PartnerId, PartnerUid, Points, Reason, SceneCode,
-    SceneNo, Serial, TextNo,
+    AppId, Did, Grams, Label, MethodologyId, OperatorId, PartnerId, PartnerUid, Points, Reason,
+    SceneCode, SceneNo, Serial, TextNo,
 };
 
 use super::*;
@@ -23,7 +24,7 @@ use crate::twins::{
     ScriptedPartners, SettableClock,
 };
 
-const METRO: AppNo = AppNo(1);
+pub(super) const METRO: AppNo = AppNo(1);
 const TRIPS: SceneNo = SceneNo(1);
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -63,8 +64,8 @@ pub(super) struct World {
     vault: Arc<MemoryVault>,
     partners: Arc<ScriptedPartners>,
     identity: Arc<ScriptedIdentity>,
-    subscribers: Arc<CollectingSubscribers>,
-    limits: Limits,
+    pub(super) subscribers: Arc<CollectingSubscribers>,
+    pub(super) limits: Limits,
 }
 
 impl World {
@@ -198,7 +199,7 @@ pub(super) async fn summary(platform: &Platform, id: AccountId) -> Summary {
 }
 
 /// Consents, and waits until the errand runner has lit the scene.
-async fn light(platform: &Platform, id: AccountId) -> Ccid {
+pub(super) async fn light(platform: &Platform, id: AccountId) -> Ccid {
     let scenes = vec![(TRIPS, vec![consent()])];
     let purpose = Purpose::Light { app: METRO, scenes };
     platform.account(id, AccountCommand::Begin(purpose)).await.unwrap();
@@ -206,7 +207,7 @@ async fn light(platform: &Platform, id: AccountId) -> Ccid {
     summary(platform, id).await.links[0].ccid.clone()
 }
 
-fn batch(platform: &Platform, name: &str, ccids: &[Ccid]) -> IntakeCommand {
+pub(super) fn batch(platform: &Platform, name: &str, ccids: &[Ccid]) -> IntakeCommand {
     let rows = ccids.iter().enumerate().map(|(row, ccid)| CheckedRow {
         serial: Serial::parse(&format!("{name}-{row}")).unwrap(),
         digest: [1; 16],
@@ -232,12 +233,13 @@ async fn submitted(platform: &Platform, batch: u32) -> usize {
     page.rows.iter().filter(|row| is(&row.state)).count()
 }
 
-fn start_run(serial: &str) -> IssuanceCommand {
+pub(super) fn start_run(serial: &str) -> IssuanceCommand {
     let (serial, through) = (Serial::parse(serial).unwrap(), noon().day());
-    IssuanceCommand::Start { serial, through, scenes: Vec::new(), excluded: Vec::new() }
+    let scope = Scope { through, scenes: Vec::new(), excluded: Vec::new() };
+    IssuanceCommand::Start { serial, scope, by: OperatorId::parse("root").unwrap() }
 }
 
-async fn finished(platform: &Platform) -> bool {
+pub(super) async fn finished(platform: &Platform) -> bool {
     match platform.issuance(IssuanceCommand::Look(None)).await {
         Ok(IssuanceReply::Run(run, _)) => run.finished_at.is_some(),
         _ => false,

@@ -97,6 +97,12 @@ pub trait Journal: Send + Sync + 'static {
     /// The last durable sequence; changes wake followers.
     fn durable(&self) -> watch::Receiver<u64>;
 
+    /// The last sequence whose states may be in the store already: for a moment ahead of what is
+    /// durable to readers.
+    fn handed_over(&self) -> u64 {
+        *self.durable().borrow()
+    }
+
     /// The first sequence that can still be read (older segments may have been archived).
     fn first(&self) -> u64;
 
@@ -135,13 +141,17 @@ pub enum Tree {
     Runs,
     /// Settlement totals by (application, day).
     Settlements,
+    /// Captures and refunds of malls: (application, day, sequence, item).
+    SettlementLines,
+    /// Acts of operators, by time, and their numbers by operator.
+    Audit,
     /// Cursors of followers, by name.
     Cursors,
 }
 
 impl Tree {
     /// All trees.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Snapshots,
         Self::Pages,
         Self::Directory,
@@ -153,6 +163,8 @@ impl Tree {
         Self::Pending,
         Self::Runs,
         Self::Settlements,
+        Self::SettlementLines,
+        Self::Audit,
         Self::Cursors,
     ];
 }
@@ -324,6 +336,10 @@ pub trait Vault: Send + Sync + 'static {
 
     /// The platform's own SM2 signature: DER, hexadecimal.
     fn sign(&self, bytes: &[u8]) -> Result<String, Failure>;
+
+    /// Erases a person's data key (销户); resolves once nobody can open the person any more. Erasing
+    /// it again changes nothing.
+    fn erase_person(&self, slot: u64) -> BoxFuture<'static, Result<(), Failure>>;
 
     /// The public key of [`Vault::sign`].
     fn public_key(&self) -> PublicKey;

@@ -1,7 +1,7 @@
 //! The audit of the whole journal: every machine replayed in memory, every invariant checked that
 //! one journal can show, and the trial balance over all accounts.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use carbon_protocol::account::{AccountEvent, Consent, GramsBook, PointsBook};
@@ -51,8 +51,8 @@ pub struct Audit {
     position: u64,
     replicas: HashMap<Stream, Replica>,
     counted: Counted,
-    /// Persons that have an account (INV-03).
-    persons: HashSet<Did>,
+    /// Persons with their accounts (INV-03): one that was closed may be opened again.
+    persons: HashMap<Did, Stream>,
     /// Texts that were published (INV-04).
     texts: usize,
 }
@@ -91,7 +91,10 @@ impl Audit {
                     self.counted.once(*record)?;
                 }
                 Event::Account(AccountEvent::Opened { did, .. })
-                    if !self.persons.insert(did.clone()) =>
+                    if self
+                        .persons
+                        .insert(did.clone(), entry.stream)
+                        .is_some_and(|before| before != entry.stream) =>
                 {
                     let seen = "a person has a second account".into();
                     return Err(Violation { invariant: "INV-03", seen });

@@ -7,6 +7,7 @@ use carbon_protocol::courier::CourierEvent;
 use carbon_protocol::entry::{Entry, Event, Stream};
 use carbon_protocol::intake::IntakeEvent;
 use carbon_protocol::issuance::IssuanceEvent;
+use carbon_protocol::operators::OperatorsEvent;
 use carbon_protocol::quality::QualityEvent;
 use carbon_protocol::registry::RegistryEvent;
 
@@ -17,6 +18,7 @@ use crate::machines::claims::Claims;
 use crate::machines::courier::Courier;
 use crate::machines::intake::Intake;
 use crate::machines::issuance::Issuance;
+use crate::machines::operators::Operators;
 use crate::machines::quality::Quality;
 use crate::machines::registry::Registry;
 use crate::ports::{Failure, Put, Store};
@@ -31,6 +33,7 @@ pub(super) enum AnyMachine {
     Registry(Box<Registry>),
     Issuance(Box<Issuance>),
     Quality(Box<Quality>),
+    Operators(Box<Operators>),
 }
 
 /// A stream's state at a version.
@@ -53,6 +56,7 @@ macro_rules! each {
             AnyMachine::Registry($machine) => $work,
             AnyMachine::Issuance($machine) => $work,
             AnyMachine::Quality($machine) => $work,
+            AnyMachine::Operators($machine) => $work,
         }
     };
 }
@@ -68,6 +72,7 @@ impl Replica {
             Stream::Registry => AnyMachine::Registry(Box::new(Registry::new(stream))),
             Stream::Issuance => AnyMachine::Issuance(Box::new(Issuance::new(stream))),
             Stream::Quality(_) => AnyMachine::Quality(Box::new(Quality::new(stream))),
+            Stream::Operators => AnyMachine::Operators(Box::new(Operators::new(stream))),
         };
         Self { machine, version: 0, epoch: 0, changed: false }
     }
@@ -86,6 +91,7 @@ impl Replica {
             Stream::Registry => held(AnyMachine::Registry, snapshot::load(store, stream)?),
             Stream::Issuance => held(AnyMachine::Issuance, snapshot::load(store, stream)?),
             Stream::Quality(_) => held(AnyMachine::Quality, snapshot::load(store, stream)?),
+            Stream::Operators => held(AnyMachine::Operators, snapshot::load(store, stream)?),
         })
     }
 
@@ -142,6 +148,7 @@ impl AnyMachine {
             Self::Registry(machine) => one::<_, RegistryEvent>(&mut **machine, at, event),
             Self::Issuance(machine) => one::<_, IssuanceEvent>(&mut **machine, at, event),
             Self::Quality(machine) => one::<_, QualityEvent>(&mut **machine, at, event),
+            Self::Operators(machine) => one::<_, OperatorsEvent>(&mut **machine, at, event),
         }
     }
 }

@@ -1,5 +1,4 @@
-//! The operator's messages under `/admin/v1`: declarations, issuance, looking at pushes and
-//! settlements.
+//! The operator's messages under `/admin/v1`: declarations, looking at pushes and settlements.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -7,10 +6,7 @@ use utoipa::ToSchema;
 use crate::methodology::Methodology;
 use crate::registry::{AgreementScope, AppRole, SceneKind};
 use crate::sm2::PublicKey;
-use crate::{
-    AgreementId, AppId, CreditCode, Day, Grams, MethodologyId, PartnerId, Points, RunNo, SceneCode,
-    Serial, Timestamp,
-};
+use crate::{AgreementId, AppId, CreditCode, Day, MethodologyId, PartnerId, Points, SceneCode};
 
 use super::z601::Address;
 
@@ -177,60 +173,6 @@ pub struct AgreementRequest {
 pub struct Declared {
     /// Whether it had been done before.
     pub replay: bool,
-}
-
-/// Starts an issuance run (签发批次).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RunRequest {
-    /// The operator's serial.
-    pub serial: Serial,
-    /// Records of behaviour up to this day.
-    pub through: Day,
-    /// Only these scenes; all when empty.
-    #[serde(default)]
-    #[schema(max_items = 200)]
-    pub scenes: Vec<SceneCode>,
-    /// Records that are refused.
-    #[serde(default)]
-    #[schema(max_items = 1000)]
-    pub excluded: Vec<ExcludedRecord>,
-}
-
-/// A record that a run refuses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ExcludedRecord {
-    /// Whose.
-    pub app_id: AppId,
-    /// Its serial.
-    pub serial: Serial,
-}
-
-/// A run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RunView {
-    /// Its number.
-    pub run: RunNo,
-    /// The operator's serial.
-    pub serial: Serial,
-    /// Records of behaviour up to this day.
-    pub through: Day,
-    /// When it began.
-    pub started_at: Timestamp,
-    /// When it ended.
-    pub finished_at: Option<Timestamp>,
-    /// Accounts passed.
-    pub accounts: u64,
-    /// Records issued.
-    pub records: u64,
-    /// Records refused.
-    pub refused: u64,
-    /// Grams issued.
-    pub reduction_grams: Grams,
-    /// Points credited.
-    pub points: Points,
 }
 
 /// How pushes to an application go.

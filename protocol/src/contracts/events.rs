@@ -47,6 +47,8 @@ macro_rules! happenings {
 happenings! {
     /// A citizen opened a carbon account. Of no application.
     AccountOpened(Opened) = "account-opened";
+    /// A citizen's account was closed (销户). Of no application.
+    AccountClosed(Closed) = "account-closed";
     /// A scene was lit.
     SceneLit(SceneLit) = "scene-lit";
     /// The consent to a scene was taken back.
@@ -122,6 +124,14 @@ pub struct Opened {
     pub channel: Channel,
 }
 
+/// An account was closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Closed {
+    /// Points that ended with it.
+    pub points: Points,
+}
+
 /// A scene was lit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -146,7 +156,7 @@ pub struct SceneRevoked {
     /// The scene.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scene: Option<SceneCode>,
-    /// By which way: `partner` or `city_app`.
+    /// By which way: `partner`, `city_app`, or `operator` where one closed the account.
     #[schema(value_type = String)]
     pub channel: Channel,
     /// The number it has among the pushes to the application about this citizen.
@@ -169,7 +179,7 @@ pub struct MallUnlinked {
     /// The pseudonym towards the application; absent where none is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ccid: Option<Ccid>,
-    /// By which way: `partner` or `city_app`.
+    /// By which way: `partner`, `city_app`, or `operator` where one closed the account.
     #[schema(value_type = String)]
     pub channel: Channel,
     /// The number it has among the pushes to the application about this citizen.

@@ -3,12 +3,16 @@
 //!
 //! Messages of benefit partners (02) begin with `m`, those that both kinds share have no letter.
 
+pub mod accounts;
 pub mod admin;
+pub mod balances;
 pub mod c101;
 pub mod c201;
+pub mod declarations;
 pub mod dictionaries;
 pub mod events;
 pub mod identity;
+pub mod issuance;
 pub mod keys;
 pub mod m203;
 pub mod m303;
@@ -16,6 +20,7 @@ pub mod m401;
 pub mod m402;
 pub mod m403;
 pub mod m405;
+pub mod operators;
 pub mod page;
 pub mod sampling;
 pub mod z101;

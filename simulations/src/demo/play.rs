@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use carbon_protocol::contracts::admin::{ExcludedRecord, RunRequest, RunView};
+use carbon_protocol::contracts::issuance::{ExcludedRecord, RunRequest, RunView};
 use carbon_protocol::policy::Policy;
 use carbon_protocol::{Ccid, Day, Serial};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};

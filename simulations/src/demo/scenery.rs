@@ -3,7 +3,7 @@
 //! ship with the platform, written down apart from them: the platform and the auditor must agree.
 
 use carbon_protocol::methodology::{Formula, Methodology};
-use carbon_protocol::policy::{DailyCap, Policy, SameTrip};
+use carbon_protocol::policy::{ClosingFreezes, Cycle, DailyCap, Policy, SameTrip};
 use carbon_protocol::{Day, Grams, MethodologyId, SceneCode};
 use rust_decimal::Decimal;
 
@@ -39,6 +39,11 @@ fn policy_of(daily_caps: Vec<DailyCap>) -> Policy {
         freeze_seconds: 3600,
         daily_caps,
         monthly_caps: Vec::new(),
+        four_eyes: false,
+        issuance_cycle: Cycle::Any,
+        settlement_cycle: Cycle::Day,
+        closing_freezes: ClosingFreezes::Release,
+        reopening_days: 30,
         same_trip: SameTrip::First,
     }
 }

@@ -269,7 +269,7 @@ pub(crate) mod tests {
     use super::*;
     use carbon_protocol::MethodologyId;
     use carbon_protocol::methodology::Formula;
-    use carbon_protocol::policy::SameTrip;
+    use carbon_protocol::policy::{ClosingFreezes, Cycle, SameTrip};
     use rand::SeedableRng;
     use rust_decimal::Decimal;
 
@@ -288,6 +288,11 @@ pub(crate) mod tests {
             freeze_seconds: 900,
             daily_caps: Vec::new(),
             monthly_caps: Vec::new(),
+            four_eyes: false,
+            issuance_cycle: Cycle::Any,
+            settlement_cycle: Cycle::Day,
+            closing_freezes: ClosingFreezes::Release,
+            reopening_days: 30,
             same_trip: SameTrip::First,
         }
     }

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use carbon_protocol::Serial;
-use carbon_protocol::contracts::admin::{Declared, RunRequest, RunView};
+use carbon_protocol::contracts::admin::Declared;
+use carbon_protocol::contracts::issuance::{RunRequest, RunView};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use indicatif::{ProgressBar, ProgressStyle};
 

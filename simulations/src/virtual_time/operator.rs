@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use carbon_protocol::courier::{CourierCommand, PushKind};
-use carbon_protocol::issuance::{IssuanceCommand, IssuanceReply};
-use carbon_protocol::{Reason, RecordRef, RunNo, Serial};
+use carbon_protocol::issuance::{IssuanceCommand, IssuanceReply, Scope};
+use carbon_protocol::{OperatorId, Reason, RecordRef, RunNo, Serial};
 use parking_lot::Mutex;
 
 use super::senders::Sender;
@@ -94,10 +94,11 @@ impl Operator {
             return Ok(());
         };
         let through = stage.world.wall().day();
-        let serial = Serial::parse(&serial)?;
+        let (serial, by) = (Serial::parse(&serial)?, OperatorId::parse("root")?);
         let start = || {
-            let (serial, scenes, excluded) = (serial.clone(), Vec::new(), excluded.clone());
-            stage.platform.issuance(IssuanceCommand::Start { serial, through, scenes, excluded })
+            let scope = Scope { through, scenes: Vec::new(), excluded: excluded.clone() };
+            let (serial, by) = (serial.clone(), by.clone());
+            stage.platform.issuance(IssuanceCommand::Start { serial, scope, by })
         };
         let run: RunNo = match stage.insist(start).await {
             Ok(IssuanceReply::Run(run, _)) => run.no,

@@ -9,7 +9,7 @@ use carbon_actors::refusal::Refusal;
 use carbon_protocol::account::{AccountCommand, AccountReply, Channel, Consent, Look, Summary};
 use carbon_protocol::courier::{CourierCommand, PushKind};
 use carbon_protocol::methodology::{Formula, Methodology};
-use carbon_protocol::policy::{Policy, SameTrip};
+use carbon_protocol::policy::{ClosingFreezes, Cycle, Policy, SameTrip};
 use carbon_protocol::registry::{
     Agreement, AgreementScope, App, AppRole, Partner, RegistryCommand, Scene, SceneKind,
 };
@@ -68,6 +68,11 @@ pub fn policy() -> Policy {
         freeze_seconds: 120,
         daily_caps: Vec::new(),
         monthly_caps: Vec::new(),
+        four_eyes: false,
+        issuance_cycle: Cycle::Any,
+        settlement_cycle: Cycle::Day,
+        closing_freezes: ClosingFreezes::Release,
+        reopening_days: 30,
         same_trip: SameTrip::First,
     }
 }

@@ -29,6 +29,7 @@ const OPERATED: &[Reason] = &[
     UnknownField,
     OutOfRange,
     Unauthenticated,
+    Forbidden,
     BadToken,
     TooLarge,
     RateLimited,
@@ -63,11 +64,12 @@ fn own(operation: &str) -> &'static [Reason] {
             InsufficientPoints,
             OrderState,
             RefundTooLarge,
+            AccountClosed,
         ],
         "02.Z401" | "02.Z402" => &[UnknownCcid, MallNotLinked],
         "02.Z403" => &[UnknownCcid, MallNotLinked, BadCursor],
         "02.Z405" => &[BadAuthCode, AccountClosed],
-        "adoptPolicy" => &[AlreadyRegistered],
+        "adoptPolicy" => &[AlreadyRegistered, Duplicate],
         "registerPartner" => &[AlreadyRegistered, IdentityUnavailable],
         "importDictionary" => &[AlreadyRegistered, BadDictionary, TooManyItems],
         "startSampling" => &[NotFound, SerialConflict, TooManyItems, PartnerUnavailable],
@@ -80,9 +82,26 @@ fn own(operation: &str) -> &'static [Reason] {
         "listKeys" | "retireKey" | "suspendApplication" | "run" | "pushes" | "settlements" => {
             &[NotFound]
         }
-        "startRun" => {
-            &[TooManyItems, NotFound, UnknownScene, UnknownRecord, SerialConflict, RunConflict]
+        "startRun" | "prepareRun" => &[
+            TooManyItems,
+            NotFound,
+            UnknownScene,
+            UnknownRecord,
+            SerialConflict,
+            RunConflict,
+            FourEyes,
+        ],
+        "approveRun" | "withdrawRun" => {
+            &[TooManyItems, NotFound, UnknownScene, UnknownRecord, RunConflict, RunState, FourEyes]
         }
+        "previewRun" | "rotateOperatorKey" | "suspendPartner" => &[NotFound, AlreadyRegistered],
+        "revokeOperator" => &[NotFound],
+        "enrolOperator" => &[AlreadyRegistered, TooManyItems],
+        "audit" | "listRuns" => &[BadCursor],
+        "amendScene" => &[NotFound, UnknownScene, TooManyItems],
+        "settlementFile" => &[NotFound, TooManyItems],
+        "trialBalance" => &[OutOfRange],
+        "lookUpAccount" | "closeAccount" => &[NotFound, UnknownCcid, AccountNotOpen, OrdersOpen],
         _ => &[],
     }
 }

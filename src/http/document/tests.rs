@@ -184,7 +184,7 @@ fn a_refusal_lists_exactly_its_codes() {
     let document = document();
     let answers = &document["paths"]["/api/v1/02/Z303"]["post"]["responses"];
     let conflict = &answers["409"]["content"]["application/json"]["schema"]["allOf"][1];
-    let codes = ["40901", "40904", "40905", "40906", "40907"];
+    let codes = ["40901", "40904", "40905", "40906", "40907", "40923"];
     assert_eq!(conflict["properties"]["code"]["enum"], json!(codes));
     let text = answers["409"]["description"].as_str().unwrap();
     assert!(text.contains(Reason::InsufficientPoints.zh()), "{text}");

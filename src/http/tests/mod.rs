@@ -1,13 +1,18 @@
 //! The door with a real platform behind it, on the twins of all ports.
 
+mod accounts;
 mod bills;
+mod books;
 mod citizens;
+mod declared;
 mod dictionaries;
 mod documented;
 mod hostile;
 mod inward;
+mod issuance;
 mod keys;
 mod ladder;
+mod operators;
 mod sampling;
 mod scopes;
 mod special;
@@ -27,7 +32,7 @@ use carbon_actors::twins::{
     CollectingSubscribers, MemoryJournal, MemoryStore, MemoryVault, ScriptedIdentity,
     ScriptedPartners, SettableClock,
 };
-use carbon_protocol::policy::{Policy, SameTrip};
+use carbon_protocol::policy::{ClosingFreezes, Cycle, Policy, SameTrip};
 use carbon_protocol::signature::{self, MacType, SignType};
 use carbon_protocol::{Day, Timestamp};
 use parking_lot::Mutex;
@@ -161,6 +166,11 @@ fn policy() -> Policy {
         freeze_seconds: 900,
         daily_caps: Vec::new(),
         monthly_caps: Vec::new(),
+        four_eyes: false,
+        issuance_cycle: Cycle::Any,
+        settlement_cycle: Cycle::Day,
+        closing_freezes: ClosingFreezes::Release,
+        reopening_days: 30,
         same_trip: SameTrip::First,
     }
 }

@@ -84,7 +84,7 @@ struct Line {
     points: Points,
 }
 
-const KINDS: [BillKind; 9] = [
+const KINDS: [BillKind; 10] = [
     BillKind::Submitted,
     BillKind::Issued,
     BillKind::IssueRefused,
@@ -94,6 +94,7 @@ const KINDS: [BillKind; 9] = [
     BillKind::PointsRedeemed,
     BillKind::PointsRefunded,
     BillKind::PointsExpired,
+    BillKind::PointsForfeited,
 ];
 
 impl Line {
@@ -242,6 +243,13 @@ fn lines(event: &AccountEvent) -> Vec<Line> {
         }
         AccountEvent::FreezeLapsed { app, order, lots } => {
             vec![Line::of_order(BillKind::PointsReleased, *app, order, sum(lots))]
+        }
+        AccountEvent::PendingRefused { record, .. } => {
+            let kind = BillKind::IssueRefused;
+            vec![Line::of_record(kind, record.record, record.scene, record.grams)]
+        }
+        AccountEvent::Closed { lots, .. } if !lots.is_empty() => {
+            vec![Line { points: sum(lots), ..Line::new(BillKind::PointsForfeited, NO_APP) }]
         }
         AccountEvent::LotsExpired { lots } => {
             vec![Line { points: sum(lots), ..Line::new(BillKind::PointsExpired, NO_APP) }]

@@ -100,6 +100,18 @@ impl Consents {
             .is_some_and(|period| period.to.is_none())
     }
 
+    /// Scenes that are lit now.
+    pub(super) fn lit(&self) -> Vec<(AppNo, SceneNo)> {
+        let lit = self.scenes.iter().filter(|known| self.is_lit(known.app, known.scene));
+        lit.map(|known| (known.app, known.scene)).collect()
+    }
+
+    /// Malls whose link stands.
+    pub(super) fn linked_malls(&self) -> Vec<AppNo> {
+        let linked = self.links.iter().filter(|link| self.is_mall_linked(link.app));
+        linked.map(|link| link.app).collect()
+    }
+
     /// Whether a scene was lit all through a behaviour (INV-04).
     pub fn was_lit(&self, app: AppNo, scene: SceneNo, span: (Timestamp, Timestamp)) -> bool {
         self.scene(app, scene)

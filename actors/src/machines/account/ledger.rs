@@ -22,6 +22,12 @@ pub enum GramsPlace {
     Voided,
 }
 
+impl GramsPlace {
+    /// All places, in the order of the book.
+    pub const ALL: [Self; 5] =
+        [Self::Source, Self::Pending, Self::Credited, Self::Refused, Self::Voided];
+}
+
 /// Places of the points book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PointsPlace {
@@ -37,6 +43,12 @@ pub enum PointsPlace {
     Expired,
     /// Taken back.
     Voided,
+}
+
+impl PointsPlace {
+    /// All places, in the order of the book.
+    pub const ALL: [Self; 6] =
+        [Self::Source, Self::Available, Self::Held, Self::Redeemed, Self::Expired, Self::Voided];
 }
 
 /// One double entry: an amount leaves one place of a book and reaches another.
@@ -77,6 +89,10 @@ pub fn postings(event: &AccountEvent) -> Vec<Posting> {
             grams(G::Pending, G::Credited, issued.iter().map(|record| record.grams).sum()),
             grams(G::Pending, G::Refused, refused.iter().map(|record| record.grams).sum()),
         ],
+        AccountEvent::PendingRefused { record, .. } => {
+            vec![grams(G::Pending, G::Refused, record.grams)]
+        }
+        AccountEvent::Closed { lots, .. } => vec![points(P::Available, P::Voided, sum(lots))],
         AccountEvent::PointsCredited { lot, .. } => {
             vec![points(P::Source, P::Available, lot.points)]
         }
@@ -101,6 +117,7 @@ pub fn postings(event: &AccountEvent) -> Vec<Posting> {
         | AccountEvent::SceneRevoked { .. }
         | AccountEvent::MallLinked { .. }
         | AccountEvent::MallUnlinked { .. }
+        | AccountEvent::Erased { .. }
         | AccountEvent::RecordRefused { .. }
         | AccountEvent::RunPassed { .. }
         | AccountEvent::Forgotten { .. }

@@ -3,7 +3,7 @@
 use carbon_protocol::account::{AccountReply, Look, PersonView, Summary};
 use carbon_protocol::{Reason, Rejection, Timestamp};
 
-use super::Account;
+use super::{Account, ledger::Books};
 
 impl Account {
     pub(super) fn look(&self, look: &Look) -> Result<AccountReply, Rejection> {
@@ -12,7 +12,8 @@ impl Account {
             Look::Bill => Ok(AccountReply::Bill(self.bill.view())),
             Look::Person => {
                 let person = self.opened()?;
-                let view = PersonView { person: person.sealed.clone(), did: person.did.clone() };
+                let sealed = person.sealed.clone().ok_or(Reason::AccountClosed)?;
+                let view = PersonView { person: sealed, did: person.did.clone() };
                 Ok(AccountReply::Person(Box::new(view)))
             }
             Look::Order { app, order } => {
@@ -27,11 +28,18 @@ impl Account {
         }
     }
 
+    /// Both books.
+    pub fn books(&self) -> &Books {
+        &self.books
+    }
+
     /// Everything but bill and personal data.
     pub fn summary(&self) -> Summary {
         let person = self.person.as_deref();
         Summary {
-            open: person.is_some(),
+            open: person.is_some_and(|person| person.closed_at.is_none()),
+            closed_at: person.and_then(|person| person.closed_at),
+            erased: person.is_some_and(|person| person.sealed.is_none()),
             opened_at: person.map_or(Timestamp(0), |person| person.opened_at),
             did: person.map(|person| person.did.clone()),
             links: self.consents.link_views(),

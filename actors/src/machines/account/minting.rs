@@ -43,6 +43,16 @@ impl Account {
         Ok(Decision { events, reply: AccountReply::Routed { decided } })
     }
 
+    /// What waits for issuance.
+    pub fn pending(&self) -> impl Iterator<Item = IssuedRecord> {
+        self.records.pending.iter().map(|pending| IssuedRecord {
+            record: pending.record,
+            scene: pending.scene,
+            day: pending.day,
+            grams: pending.grams,
+        })
+    }
+
     /// The pending records of a run by application: to be issued, and excluded by the operator.
     fn chosen(&self, issue: &Issue) -> BTreeMap<AppNo, (Vec<IssuedRecord>, Vec<IssuedRecord>)> {
         let excluded: HashSet<&RecordRef> = issue.excluded.iter().collect();

@@ -2,6 +2,7 @@
 //! applies; everything it must know beside its state comes with the command.
 
 mod bill;
+mod closing;
 mod consents;
 mod ledger;
 mod looks;
@@ -25,7 +26,7 @@ use crate::machines::planted::{Planted, is_planted};
 use crate::machines::{Decision, Facts, Machine, encoding};
 
 pub use bill::{NO_APP, PAGE, RIDING, decode_page};
-pub use ledger::{GramsPlace, PointsPlace, Posting, postings};
+pub use ledger::{Books, GramsPlace, PointsPlace, Posting, postings};
 
 /// The format of an encoded state; bytes of another format are no snapshot, and the state is made
 /// again from the journal.
@@ -57,8 +58,10 @@ pub struct Account {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Person {
     did: Did,
-    sealed: SealedPerson,
+    /// None once the key was erased.
+    sealed: Option<SealedPerson>,
     opened_at: Timestamp,
+    closed_at: Option<Timestamp>,
 }
 
 /// Routed messages that were decided, above the router's floor.
@@ -92,9 +95,13 @@ impl Messages {
 }
 
 impl Account {
-    /// The person, or a refusal where no account was opened.
+    /// The person, or a refusal where no account was opened, or it was closed.
     fn opened(&self) -> Result<&Person, Rejection> {
-        self.person.as_deref().ok_or_else(|| Reason::AccountNotOpen.into())
+        let person = self.person.as_deref().ok_or(Reason::AccountNotOpen)?;
+        match person.closed_at {
+            None => Ok(person),
+            Some(_) => Err(Reason::AccountClosed.into()),
+        }
     }
 
     /// The number of the next notice owed to an application.
@@ -137,7 +144,7 @@ impl Machine for Account {
         command: &AccountCommand,
     ) -> Result<Decision<Self>, Rejection> {
         match command {
-            AccountCommand::Open(open) => self.open(open),
+            AccountCommand::Open(open) => self.open(facts, open),
             AccountCommand::Bind { app, ccid, partner_uid } => {
                 self.bind(*app, ccid, partner_uid.as_ref())
             }
@@ -149,7 +156,10 @@ impl Machine for Account {
             AccountCommand::Submit(submit) => self.submit(facts, submit),
             AccountCommand::Issue(issue) => self.issue(facts, issue),
             AccountCommand::Order(order) => self.order(facts, order),
-            // The shell has applied what was due already; there is nothing else to settle.
+            AccountCommand::Close(by) => self.close(facts, *by),
+            AccountCommand::Erased { slot } => Ok(self.erased(*slot)),
+            // The shell has applied what was due already. A closed account may still have a key.
+            AccountCommand::Settle if self.is_closed() => Ok(Decision::answer(self.closing(true))),
             AccountCommand::Settle => Ok(Decision::answer(AccountReply::Done { replay: false })),
             AccountCommand::Look(look) => self.look(look).map(Decision::answer),
         }
@@ -173,6 +183,9 @@ impl Machine for Account {
             AccountEvent::RecordSubmitted { .. }
             | AccountEvent::RecordRefused { .. }
             | AccountEvent::Forgotten { .. } => self.apply_submission(event),
+            AccountEvent::PendingRefused { .. }
+            | AccountEvent::Closed { .. }
+            | AccountEvent::Erased { .. } => self.apply_closing(at, event),
             AccountEvent::Issued { .. }
             | AccountEvent::PointsCredited { .. }
             | AccountEvent::RunPassed { .. } => self.apply_issuance(event),

@@ -10,7 +10,7 @@ use carbon_protocol::{AppNo, Ccid, ErrandNo, PartnerUid, Reason, Rejection, Scen
 use serde::{Deserialize, Serialize};
 
 use super::{Account, Person};
-use crate::machines::Decision;
+use crate::machines::{Decision, Facts};
 
 /// Errands under way, and the last one that ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -82,13 +82,18 @@ fn done(events: Vec<AccountEvent>) -> Decision<Account> {
 }
 
 impl Account {
-    pub(super) fn open(&self, open: &Open) -> Result<Decision<Self>, Rejection> {
+    pub(super) fn open(&self, facts: &Facts<'_>, open: &Open) -> Result<Decision<Self>, Rejection> {
         if let Some(person) = &self.person {
             // INV-03: the account id is the person's; another DID for it is a contradiction.
             if person.did != open.did {
                 return Err(Reason::AlreadyRegistered.into());
             }
-            return Ok(done(Vec::new()));
+            let Some(closed_at) = person.closed_at else { return Ok(done(Vec::new())) };
+            let again = closed_at.day().plus(i32::from(facts.policy.reopening_days));
+            if facts.now.day() < again {
+                let detail = format!("it can be opened again on {again}");
+                return Err(Rejection::new(Reason::AccountClosed).with(detail));
+            }
         }
         if open.consents.is_empty() {
             return Err(Reason::ConsentRequired.into());
@@ -263,9 +268,10 @@ impl Account {
     pub(super) fn apply_consent(&mut self, at: Timestamp, event: &AccountEvent) {
         match event {
             AccountEvent::Opened { did, person, .. } => {
-                self.torn |= self.person.is_some();
-                let (did, sealed) = (did.clone(), person.clone());
-                self.person = Some(Box::new(Person { did, sealed, opened_at: at }));
+                self.torn |= self.person.is_some() && !self.is_closed();
+                let (did, sealed) = (did.clone(), Some(person.clone()));
+                let person = Person { did, sealed, opened_at: at, closed_at: None };
+                self.person = Some(Box::new(person));
             }
             AccountEvent::Bound { app, ccid, partner_uid } => {
                 self.consents.bind(*app, ccid, partner_uid.as_ref());

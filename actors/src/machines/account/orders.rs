@@ -138,6 +138,12 @@ impl Orders {
         self.find(app, key(order.as_str())).map(|known| known.view(order))
     }
 
+    /// Orders that hold points, with the lots they hold.
+    pub(super) fn frozen(&self) -> Vec<(AppNo, OrderNo, Vec<LotPoints>)> {
+        let open = |order: &Order| Some((order.app, order.no.clone()?, order.lots.clone()));
+        self.0.iter().filter_map(open).collect()
+    }
+
     /// Points held by each open order.
     pub(super) fn holds(&self) -> impl Iterator<Item = u64> {
         self.0.iter().map(|order| order.held().0)
@@ -211,7 +217,9 @@ impl Account {
         facts: &Facts<'_>,
         command: &OrderCommand,
     ) -> Result<Decision<Self>, Rejection> {
-        self.opened()?;
+        if self.person.is_none() {
+            return Err(Reason::AccountNotOpen.into());
+        }
         if let Some(answered) = self.orders.answered(command.app, key(command.serial.as_str())) {
             if answered.digest != command.digest {
                 return Err(Reason::SerialConflict.into());
@@ -262,6 +270,9 @@ impl Account {
         command: &OrderCommand,
         action: &OrderRef,
     ) -> Result<AccountEvent, Reason> {
+        if self.is_closed() {
+            return Err(Reason::AccountClosed);
+        }
         let action = action.clone();
         let known = self.orders.find(command.app, key(command.order.as_str()));
         let begun = known.filter(|order| order.status() != OrderStatus::Refused);

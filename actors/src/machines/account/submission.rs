@@ -266,6 +266,9 @@ impl Account {
         if self.person.is_none() {
             return Err(Reason::AccountNotOpen);
         }
+        if self.is_closed() {
+            return Err(Reason::AccountClosed);
+        }
         if !self.consents.is_bound(app, &row.ccid) {
             return Err(Reason::UnknownCcid);
         }

@@ -1,12 +1,16 @@
-//! The issuance machine (签发): starts runs, one at a time, and remembers how far each has come.
+//! The issuance machine (签发): runs are prepared, approved and begun, one at a time, and it
+//! remembers how far each has come.
 
 #[cfg(test)]
 mod tests;
 
 use carbon_protocol::entry::Stream;
-use carbon_protocol::issuance::{IssuanceCommand, IssuanceEvent, IssuanceReply, Run};
+use carbon_protocol::issuance::{
+    IssuanceCommand, IssuanceEvent, IssuanceReply, Run, RunStatus, Scope, Signed,
+};
+use carbon_protocol::policy::{Cycle, Policy};
 use carbon_protocol::{
-    AccountId, Day, Reason, RecordRef, Rejection, RunNo, SceneNo, Serial, Timestamp,
+    AccountId, Day, OperatorId, Reason, RecordRef, Rejection, RunNo, SceneNo, Serial, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,62 +27,122 @@ pub struct Issuance {
     torn: bool,
 }
 
+type Decided = Result<Decision<Issuance>, Rejection>;
+
 impl Issuance {
-    fn start(
-        &self,
-        now: Timestamp,
-        serial: &Serial,
-        through: Day,
-        scenes: &[SceneNo],
-        excluded: &[RecordRef],
-    ) -> Result<Decision<Self>, Rejection> {
-        if let Some(known) = self.runs.iter().find(|run| run.serial == *serial) {
-            let same = known.through == through
-                && (&known.scenes[..], &known.excluded[..]) == (scenes, excluded);
-            return match same {
-                true => {
-                    let run = Box::new(known.clone());
-                    Ok(Decision::answer(IssuanceReply::Run(run, true)))
-                }
-                false => Err(Rejection::of_field(Reason::SerialConflict, "serial")),
+    fn start(&self, facts: &Facts<'_>, serial: &Serial, scope: &Scope, by: &OperatorId) -> Decided {
+        if let Some(known) = self.of_serial(serial, scope)? {
+            return match known.approved {
+                Some(_) => Ok(self.seen_before(known)),
+                None => Err(Rejection::of_field(Reason::SerialConflict, "serial")),
             };
         }
-        if self.runs.last().is_some_and(|run| run.finished_at.is_none()) {
-            return Err(Reason::RunConflict.into());
+        if facts.policy.four_eyes {
+            return Err(Reason::FourEyes.into());
         }
-        let run = self.runs.last().map_or(RunNo(1), |last| RunNo(last.no.0.saturating_add(1)));
-        let event = IssuanceEvent::Started {
-            run,
-            serial: serial.clone(),
-            through,
-            scenes: scenes.to_vec(),
-            excluded: excluded.to_vec(),
-        };
-        let mut after = self.clone();
-        after.apply(now, &event);
-        Ok(Decision { events: vec![event], reply: after.view(Some(run), false) })
+        self.nothing_runs()?;
+        within_cycle(facts, scope.through)?;
+        let prepared = self.preparation(serial, scope, by);
+        let run = self.next();
+        let started = IssuanceEvent::Started { run, scope: scope.clone(), by: by.clone() };
+        Ok(self.decided(facts.now, run, vec![prepared, started]))
     }
 
-    fn started(at: Timestamp, event: &IssuanceEvent) -> Option<Run> {
-        let IssuanceEvent::Started { run, serial, through, scenes, excluded } = event else {
-            return None;
-        };
-        Some(Run {
-            no: *run,
-            serial: serial.clone(),
-            through: *through,
-            scenes: scenes.clone(),
-            excluded: excluded.clone(),
-            started_at: at,
-            finished_at: None,
-            cursor: None,
-            accounts: 0,
-        })
+    fn prepare(
+        &self,
+        facts: &Facts<'_>,
+        serial: &Serial,
+        scope: &Scope,
+        by: &OperatorId,
+    ) -> Decided {
+        if let Some(known) = self.of_serial(serial, scope)? {
+            return Ok(self.seen_before(known));
+        }
+        within_cycle(facts, scope.through)?;
+        Ok(self.decided(facts.now, self.next(), vec![self.preparation(serial, scope, by)]))
+    }
+
+    fn approve(
+        &self,
+        facts: &Facts<'_>,
+        no: RunNo,
+        (scenes, excluded): (&[SceneNo], &[RecordRef]),
+        by: &OperatorId,
+    ) -> Decided {
+        let run = self.find(no)?;
+        let scope = narrowed(&run.prepared_scope, scenes, excluded)?;
+        match run.status() {
+            RunStatus::Prepared => {}
+            RunStatus::Running | RunStatus::Finished if run.scope == scope => {
+                return Ok(self.seen_before(run));
+            }
+            _ => return Err(Reason::RunState.into()),
+        }
+        if facts.policy.four_eyes && run.prepared.by == *by {
+            return Err(Reason::FourEyes.into());
+        }
+        self.nothing_runs()?;
+        let started = IssuanceEvent::Started { run: no, scope, by: by.clone() };
+        Ok(self.decided(facts.now, no, vec![started]))
+    }
+
+    fn withdraw(&self, now: Timestamp, no: RunNo, by: &OperatorId) -> Decided {
+        let run = self.find(no)?;
+        match run.status() {
+            RunStatus::Prepared => {
+                let withdrawn = IssuanceEvent::Withdrawn { run: no, by: by.clone() };
+                Ok(self.decided(now, no, vec![withdrawn]))
+            }
+            RunStatus::Withdrawn => Ok(self.seen_before(run)),
+            _ => Err(Reason::RunState.into()),
+        }
+    }
+
+    /// The run of a serial. The same serial for other records is a conflict.
+    fn of_serial(&self, serial: &Serial, scope: &Scope) -> Result<Option<&Run>, Rejection> {
+        match self.runs.iter().find(|run| run.serial == *serial) {
+            Some(known) if known.prepared_scope != *scope => {
+                Err(Rejection::of_field(Reason::SerialConflict, "serial"))
+            }
+            known => Ok(known),
+        }
+    }
+
+    fn find(&self, no: RunNo) -> Result<&Run, Rejection> {
+        let run = self.runs.iter().find(|run| run.no == no);
+        run.ok_or_else(|| Rejection::of_field(Reason::NotFound, "no"))
+    }
+
+    fn next(&self) -> RunNo {
+        self.runs.last().map_or(RunNo(1), |last| RunNo(last.no.0.saturating_add(1)))
+    }
+
+    fn under_way(&self) -> Option<&Run> {
+        self.runs.iter().rev().find(|run| run.status() == RunStatus::Running)
+    }
+
+    fn nothing_runs(&self) -> Result<(), Rejection> {
+        self.under_way().map_or(Ok(()), |_| Err(Reason::RunConflict.into()))
+    }
+
+    fn preparation(&self, serial: &Serial, scope: &Scope, by: &OperatorId) -> IssuanceEvent {
+        let (run, serial) = (self.next(), serial.clone());
+        IssuanceEvent::Prepared { run, serial, scope: scope.clone(), by: by.clone() }
+    }
+
+    fn seen_before(&self, run: &Run) -> Decision<Self> {
+        Decision::answer(IssuanceReply::Run(Box::new(run.clone()), true))
+    }
+
+    fn decided(&self, now: Timestamp, no: RunNo, events: Vec<IssuanceEvent>) -> Decision<Self> {
+        let mut after = self.clone();
+        events.iter().for_each(|event| after.apply(now, event));
+        Decision { events, reply: after.view(Some(no), false) }
     }
 
     /// The run that is under way, if it is this one.
     fn running(&self, no: RunNo) -> Option<&Run> {
-        self.runs.last().filter(|run| run.no == no && run.finished_at.is_none())
+        self.under_way().filter(|run| run.no == no)
     }
 
     fn advance(
@@ -130,34 +194,61 @@ impl Machine for Issuance {
         command: &IssuanceCommand,
     ) -> Result<Decision<Self>, Rejection> {
         match command {
-            IssuanceCommand::Start { serial, through, scenes, excluded } => {
-                self.start(facts.now, serial, *through, scenes, excluded)
+            IssuanceCommand::Start { serial, scope, by } => self.start(facts, serial, scope, by),
+            IssuanceCommand::Prepare { serial, scope, by } => {
+                self.prepare(facts, serial, scope, by)
             }
+            IssuanceCommand::Approve { run, scenes, excluded, by } => {
+                self.approve(facts, *run, (scenes, excluded), by)
+            }
+            IssuanceCommand::Withdraw { run, by } => self.withdraw(facts.now, *run, by),
             IssuanceCommand::Advance { run, through, accounts } => {
                 Ok(self.advance(facts.now, *run, *through, *accounts))
             }
             IssuanceCommand::Finish { run } => Ok(self.finish(facts.now, *run)),
             IssuanceCommand::Look(no) => Ok(Decision::answer(self.view(*no, true))),
+            IssuanceCommand::Running => Ok(Decision::answer(match self.under_way() {
+                Some(run) => IssuanceReply::Run(Box::new(run.clone()), true),
+                None => IssuanceReply::None,
+            })),
+            IssuanceCommand::List { before, limit } => {
+                let earlier = |run: &&Run| before.is_none_or(|before| run.no < before);
+                let runs = self.runs.iter().rev().filter(earlier).take(*limit).cloned();
+                Ok(Decision::answer(IssuanceReply::Runs(runs.collect())))
+            }
         }
     }
 
     fn apply(&mut self, at: Timestamp, event: &IssuanceEvent) {
-        if let Some(run) = Self::started(at, event) {
-            let follows = self.runs.last().map_or(0, |last| last.no.0).checked_add(1);
-            let idle = self.runs.last().is_none_or(|last| last.finished_at.is_some());
-            self.torn |= follows != Some(run.no.0) || !idle;
-            self.runs.push(run);
-            return;
-        }
-        let (IssuanceEvent::Advanced { run: no, .. } | IssuanceEvent::Finished { run: no }) = event
-        else {
-            return;
+        let no = match event {
+            IssuanceEvent::Prepared { run, serial, scope, by } => {
+                self.torn |= self.next() != *run;
+                self.runs.push(prepared(at, *run, serial, scope, by));
+                return;
+            }
+            IssuanceEvent::Started { run, .. }
+            | IssuanceEvent::Withdrawn { run, .. }
+            | IssuanceEvent::Advanced { run, .. }
+            | IssuanceEvent::Finished { run } => *run,
         };
-        let Some(run) = self.runs.last_mut().filter(|run| run.no == *no) else {
+        let due = match event {
+            IssuanceEvent::Advanced { .. } | IssuanceEvent::Finished { .. } => RunStatus::Running,
+            _ => RunStatus::Prepared,
+        };
+        self.torn |= matches!(event, IssuanceEvent::Started { .. }) && self.under_way().is_some();
+        let Some(run) = self.runs.iter_mut().rev().find(|run| run.no == no && run.status() == due)
+        else {
             self.torn = true;
             return;
         };
         match event {
+            IssuanceEvent::Started { scope, by, .. } => {
+                run.scope = scope.clone();
+                run.approved = Some(Signed { at, by: by.clone() });
+            }
+            IssuanceEvent::Withdrawn { by, .. } => {
+                run.withdrawn = Some(Signed { at, by: by.clone() });
+            }
             IssuanceEvent::Advanced { through, accounts, .. } => {
                 self.torn |= run.cursor.is_some_and(|at| at >= *through);
                 run.cursor = Some(*through);
@@ -184,5 +275,52 @@ impl Machine for Issuance {
     fn restore(stream: Stream, snapshot: &[u8], _pages: &[(u64, Vec<u8>)]) -> Option<Self> {
         let own = stream == Stream::Issuance;
         own.then(|| encoding::decode(SNAPSHOT_FORMAT, snapshot)).flatten()
+    }
+}
+
+fn prepared(at: Timestamp, no: RunNo, serial: &Serial, scope: &Scope, by: &OperatorId) -> Run {
+    Run {
+        no,
+        serial: serial.clone(),
+        prepared_scope: scope.clone(),
+        scope: scope.clone(),
+        prepared: Signed { at, by: by.clone() },
+        approved: None,
+        withdrawn: None,
+        finished_at: None,
+        cursor: None,
+        accounts: 0,
+    }
+}
+
+/// The part of a scope that is approved: of its scenes those that are named, and more refusals.
+fn narrowed(whole: &Scope, scenes: &[SceneNo], more: &[RecordRef]) -> Result<Scope, Rejection> {
+    let mut scope = whole.clone();
+    if !scenes.is_empty() {
+        let foreign = |scene: &SceneNo| !whole.scenes.is_empty() && !whole.scenes.contains(scene);
+        if let Some(place) = scenes.iter().position(foreign) {
+            let field = format!("scenes[{place}]");
+            return Err(Rejection::of_field(Reason::OutOfRange, field));
+        }
+        scope.scenes = scenes.to_vec();
+    }
+    scope.excluded.extend(more.iter().filter(|record| !whole.excluded.contains(record)));
+    Ok(scope)
+}
+
+/// Whether a run may reach up to a day: where the policy has a cycle, up to the end of one that is
+/// over.
+fn within_cycle(facts: &Facts<'_>, through: Day) -> Result<(), Rejection> {
+    let Policy { issuance_cycle, .. } = facts.policy;
+    match issuance_cycle.is_over(through, facts.now.day()) {
+        true => Ok(()),
+        false => {
+            let detail = match issuance_cycle {
+                Cycle::Any => "any day",
+                Cycle::Day => "a day that is over",
+                Cycle::Month => "the last day of a month that is over",
+            };
+            Err(Rejection::of_field(Reason::OutOfRange, "through").with(detail))
+        }
     }
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use carbon_protocol::methodology::Methodology;
 use carbon_protocol::policy::Policy;
 use carbon_protocol::registry::{
-    Agreement, App, AppRole, Partner, RegistryEvent, RegistryReply, Scene,
+    Agreement, App, AppRole, Partner, RegistryEvent, RegistryReply, Scene, SceneAmendment,
 };
 use carbon_protocol::signature::sm3;
-use carbon_protocol::{AppNo, Reason, Rejection, SceneNo, TextNo, Timestamp};
+use carbon_protocol::{AppNo, Day, PartnerId, Reason, Rejection, SceneNo, TextNo, Timestamp};
 
-use super::Registry;
+use super::{Adopted, Registry};
 use crate::machines::Decision;
 
 pub(super) type Decided = Result<Decision<Registry>, Rejection>;
@@ -99,6 +99,31 @@ impl Registry {
         Ok(Decision { events, reply: RegistryReply::Scene(no) })
     }
 
+    /// What was approved so far stays approved: a scene ends today at the earliest, and no route is
+    /// taken away, under which records were accepted.
+    pub(super) fn amend_scene(&self, today: Day, amendment: &SceneAmendment) -> Decided {
+        let SceneAmendment { scene, name, more_apps, active_to } = amendment;
+        let Some(known) = self.scene(*scene) else { return refused(Reason::NotFound, "scene") };
+        let submits = |app: &AppNo| self.app(*app).is_some_and(|app| app.role == AppRole::Scene);
+        if !more_apps.iter().all(submits) {
+            return refused(Reason::NotFound, "moreAppIds");
+        }
+        let mut amended = Scene::clone(known);
+        for app in more_apps {
+            if !amended.apps.contains(app) {
+                amended.apps.push(*app);
+            }
+        }
+        amended.name = name.clone().unwrap_or(amended.name);
+        if let Some(active_to) = active_to.filter(|last| *last != known.active_to) {
+            if active_to < today || active_to < known.active_from {
+                return refused(Reason::OutOfRange, "activeTo");
+            }
+            amended.active_to = active_to;
+        }
+        done((amended != **known).then(|| RegistryEvent::SceneAmended(Box::new(amended))))
+    }
+
     pub(super) fn publish_agreement(&self, agreement: &Agreement) -> Decided {
         let newest = self
             .text_numbers
@@ -129,12 +154,13 @@ impl Registry {
     }
 
     pub(super) fn adopt_policy(&self, policy: &Policy) -> Decided {
-        match self.policies.iter().find(|known| known.version == policy.version) {
+        let mut known = self.policies.iter().map(|adopted| &adopted.policy);
+        match known.clone().find(|known| known.version == policy.version) {
             Some(known) if **known == *policy => return done(None),
             Some(_) => return refused(Reason::AlreadyRegistered, "version"),
             None => {}
         }
-        if self.policies.last().is_some_and(|newest| newest.version > policy.version) {
+        if known.next_back().is_some_and(|newest| newest.version > policy.version) {
             return refused(Reason::OutOfRange, "version");
         }
         done(Some(RegistryEvent::PolicyAdopted(Box::new(policy.clone()))))
@@ -153,9 +179,20 @@ impl Registry {
     pub(super) fn suspend(&self, app: AppNo, suspended: bool) -> Decided {
         match self.app(app) {
             None => refused(Reason::NotFound, "appId"),
-            Some(known) if known.suspended == suspended => done(None),
+            Some(_) if self.suspended_apps.contains(&app) == suspended => done(None),
             Some(_) => done(Some(RegistryEvent::Suspended { app, suspended })),
         }
+    }
+
+    pub(super) fn suspend_partner(&self, partner: &PartnerId, suspended: bool) -> Decided {
+        if !self.partners.contains_key(partner) {
+            return refused(Reason::NotFound, "id");
+        }
+        if self.suspended_partners.contains(partner) == suspended {
+            return done(None);
+        }
+        let partner = partner.clone();
+        done(Some(RegistryEvent::PartnerSuspended { partner, suspended }))
     }
 
     pub(super) fn issue_token(&self, now: Timestamp, app: AppNo) -> Decided {
@@ -175,11 +212,20 @@ impl Registry {
                 self.torn |= next(self.apps.len()) != Some(app.no.0);
                 Arc::make_mut(&mut self.app_numbers).insert(app.id.clone(), app.no);
                 Arc::make_mut(&mut self.apps).push(Arc::new((**app).clone()));
+                self.admit_or_not(&app.partner);
             }
             RegistryEvent::SceneDeclared(scene) => {
                 self.torn |= next(self.scenes.len()) != Some(scene.no.0);
                 Arc::make_mut(&mut self.scene_numbers).insert(scene.code.clone(), scene.no);
                 Arc::make_mut(&mut self.scenes).push(Arc::new((**scene).clone()));
+            }
+            RegistryEvent::SceneAmended(scene) => {
+                let place = usize::from(scene.no.0).checked_sub(1);
+                let scenes = Arc::make_mut(&mut self.scenes);
+                match place.and_then(|place| scenes.get_mut(place)) {
+                    Some(known) => *known = Arc::new((**scene).clone()),
+                    None => self.torn = true,
+                }
             }
             RegistryEvent::AgreementPublished(agreement) => {
                 self.torn |= next(self.texts.len()) != Some(agreement.no.0);
@@ -188,7 +234,12 @@ impl Registry {
                 Arc::make_mut(&mut self.texts).push(Arc::new((**agreement).clone()));
             }
             RegistryEvent::PolicyAdopted(policy) => {
-                Arc::make_mut(&mut self.policies).push(Arc::new((**policy).clone()));
+                let policy = Arc::new((**policy).clone());
+                let from = match self.policies.is_empty() {
+                    true => policy.effective,
+                    false => policy.effective.max(at.day()),
+                };
+                Arc::make_mut(&mut self.policies).push(Adopted { policy, from });
             }
             RegistryEvent::MethodologiesAdopted(all) => {
                 let methodologies = Arc::make_mut(&mut self.methodologies);
@@ -199,7 +250,25 @@ impl Registry {
             }
             RegistryEvent::DictionaryImported(import) => self.keep_dictionary(at, import),
             RegistryEvent::Suspended { app, suspended } => {
-                self.change(*app, |app| app.suspended = *suspended);
+                let apps = Arc::make_mut(&mut self.suspended_apps);
+                if *suspended {
+                    apps.insert(*app)
+                } else {
+                    apps.remove(app)
+                };
+                match self.app(*app).map(|app| app.partner.clone()) {
+                    Some(partner) => self.admit_or_not(&partner),
+                    None => self.torn = true,
+                }
+            }
+            RegistryEvent::PartnerSuspended { partner, suspended } => {
+                let partners = Arc::make_mut(&mut self.suspended_partners);
+                if *suspended {
+                    partners.insert(partner.clone());
+                } else {
+                    partners.remove(partner);
+                }
+                self.admit_or_not(partner);
             }
             RegistryEvent::KeyAdded { app, key } => {
                 self.change(*app, |app| app.add_key(at, key));
@@ -209,6 +278,18 @@ impl Registry {
             }
             RegistryEvent::TokenIssued { app } => {
                 self.change(*app, |app| app.tokens = [at, app.tokens[0]]);
+            }
+        }
+    }
+
+    /// Says of a partner's applications whether they may call.
+    fn admit_or_not(&mut self, partner: &PartnerId) {
+        let all = self.suspended_partners.contains(partner);
+        let own = self.suspended_apps.clone();
+        for app in Arc::make_mut(&mut self.apps).iter_mut().filter(|app| app.partner == *partner) {
+            let suspended = all || own.contains(&app.no);
+            if app.suspended != suspended {
+                Arc::make_mut(app).suspended = suspended;
             }
         }
     }

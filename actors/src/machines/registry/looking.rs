@@ -9,7 +9,7 @@ use carbon_protocol::{
     AgreementId, AppId, AppNo, Day, MethodologyId, PartnerId, SceneCode, SceneNo, TextNo,
 };
 
-use super::Registry;
+use super::{Adopted, Registry};
 
 /// The thing of a number that counts from 1.
 fn numbered<T>(things: &[T], no: u16) -> Option<&T> {
@@ -37,6 +37,16 @@ impl Registry {
         self.app(*self.app_numbers.get(id)?)
     }
 
+    /// Whether a partner is suspended with all its applications.
+    pub fn is_suspended(&self, partner: &PartnerId) -> bool {
+        self.suspended_partners.contains(partner)
+    }
+
+    /// All agreements with all their versions.
+    pub fn all_agreements(&self) -> impl Iterator<Item = &Arc<Agreement>> {
+        self.text_numbers.values().filter_map(|no| self.text(*no))
+    }
+
     /// All applications, in the order they were registered.
     pub fn apps(&self) -> impl Iterator<Item = &Arc<App>> {
         self.apps.iter()
@@ -59,11 +69,12 @@ impl Registry {
 
     /// The policy in force on a day: of those that hold by then, the newest version.
     pub fn policy(&self, day: Day) -> Option<&Arc<Policy>> {
-        self.policies.iter().rev().find(|policy| policy.effective <= day)
+        let counts = self.policies.iter().rev().find(|adopted| adopted.from <= day);
+        counts.map(|adopted| &adopted.policy)
     }
 
     /// All policies, oldest first.
-    pub fn policies(&self) -> &[Arc<Policy>] {
+    pub fn policies(&self) -> &[Adopted] {
         &self.policies
     }
 

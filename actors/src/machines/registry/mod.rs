@@ -8,7 +8,7 @@ mod looking;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use carbon_protocol::entry::Stream;
@@ -44,8 +44,11 @@ pub struct Registry {
     /// Versions of agreements, by number less 1.
     texts: Arc<Vec<Arc<Agreement>>>,
     text_numbers: Arc<BTreeMap<(AgreementId, u32), TextNo>>,
+    /// Applications that were suspended themselves, and partners with all of theirs.
+    suspended_apps: Arc<BTreeSet<AppNo>>,
+    suspended_partners: Arc<BTreeSet<PartnerId>>,
     /// Policies in the order they were adopted; versions only grow.
-    policies: Arc<Vec<Arc<Policy>>>,
+    policies: Arc<Vec<Adopted>>,
     methodologies: Arc<BTreeMap<(MethodologyId, Day), Arc<Methodology>>>,
     /// Distance dictionaries in the order of their import; their texts are pages.
     dictionaries: Arc<Vec<Arc<KeptDictionary>>>,
@@ -53,6 +56,16 @@ pub struct Registry {
     fresh: FreshPages,
     /// An event did not fit: numbers would no longer be what the journal says.
     torn: bool,
+}
+
+/// A policy, and from when it counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adopted {
+    /// The policy.
+    pub policy: Arc<Policy>,
+    /// Its effective day, or the day it was adopted where that is later: no policy rewrites the
+    /// past. The first one has no past to rewrite.
+    pub from: Day,
 }
 
 impl Machine for Registry {
@@ -73,6 +86,7 @@ impl Machine for Registry {
             RegistryCommand::RegisterPartner(partner) => self.register_partner(partner),
             RegistryCommand::RegisterApp(app) => self.register_app(facts.now, app),
             RegistryCommand::DeclareScene(scene) => self.declare_scene(scene),
+            RegistryCommand::AmendScene(amendment) => self.amend_scene(facts.now.day(), amendment),
             RegistryCommand::PublishAgreement(agreement) => self.publish_agreement(agreement),
             RegistryCommand::AdoptPolicy(policy) => self.adopt_policy(policy),
             RegistryCommand::AdoptMethodologies(all) => self.adopt_methodologies(all),
@@ -81,6 +95,9 @@ impl Machine for Registry {
             RegistryCommand::AddKey { app, key } => self.add_key(facts.now, *app, key),
             RegistryCommand::RetireKey { app, key, until } => {
                 self.retire_key(facts.now, *app, *key, *until)
+            }
+            RegistryCommand::SuspendPartner { partner, suspended } => {
+                self.suspend_partner(partner, *suspended)
             }
             RegistryCommand::IssueToken { app } => self.issue_token(facts.now, *app),
         }

@@ -3,7 +3,7 @@
 use carbon_protocol::Reason;
 use carbon_protocol::keys::{AppKey, KeyHandle, Material};
 use carbon_protocol::methodology::Formula;
-use carbon_protocol::registry::{AgreementScope, AppRole, SceneKind};
+use carbon_protocol::registry::{AgreementScope, AppRole, SceneAmendment, SceneKind};
 
 use super::*;
 use crate::machines::fixtures::app;
@@ -301,4 +301,105 @@ fn a_number_that_does_not_fit_is_noticed() {
     let event = RegistryEvent::AppRegistered(Box::new(app("metro", AppRole::Scene)));
     registry.apply(Timestamp(0), &event);
     assert_eq!(registry.check().unwrap_err().invariant, "INV-08");
+}
+
+#[test]
+fn a_policy_counts_from_its_day_and_never_before_it_was_adopted() {
+    let mut registry = Registry::default();
+    let mut adopt = |on: &str, version, effective| {
+        let at = day(on).start();
+        let event = RegistryEvent::PolicyAdopted(Box::new(policy(version, effective)));
+        registry.apply(at, &event);
+    };
+    // The first one has no past to rewrite.
+    adopt("2026-03-10", 1, "2026-01-01");
+    adopt("2026-03-20", 2, "2026-02-01");
+    adopt("2026-03-20", 3, "2026-04-01");
+    for (on, expected) in [
+        ("2026-01-15", 1),
+        ("2026-02-15", 1),
+        ("2026-03-19", 1),
+        ("2026-03-20", 2),
+        ("2026-03-31", 2),
+        ("2026-04-01", 3),
+    ] {
+        assert_eq!(registry.policy(day(on)).map(|policy| policy.version), Some(expected), "{on}");
+    }
+}
+
+#[test]
+fn a_partner_is_suspended_with_all_its_applications() {
+    let mut desk = Desk::with_apps();
+    let app = |no, suspended| RegistryCommand::Suspend { app: AppNo(no), suspended };
+    let all = |suspended| {
+        let partner = PartnerId::parse("p").unwrap();
+        RegistryCommand::SuspendPartner { partner, suspended }
+    };
+    let standing =
+        |desk: &Desk| -> Vec<bool> { desk.registry.apps().map(|app| app.suspended).collect() };
+    for (name, command, expected) in [
+        ("one", app(1, true), [true, false]),
+        ("all", all(true), [true, true]),
+        ("again", all(true), [true, true]),
+        ("one of them alone stays out", app(2, false), [true, true]),
+        ("all again", all(false), [true, false]),
+        ("the one", app(1, false), [false, false]),
+    ] {
+        desk.ask(command).unwrap();
+        assert_eq!(standing(&desk), expected, "{name}");
+    }
+    desk.ask(all(true)).unwrap();
+    let late = RegistryCommand::RegisterApp(Box::new(fixtures::app("late", AppRole::Scene)));
+    desk.ask(late).unwrap();
+    assert_eq!(standing(&desk), [true, true, true], "one that is registered meanwhile");
+    let nobody = PartnerId::parse("nobody").unwrap();
+    let unknown = RegistryCommand::SuspendPartner { partner: nobody, suspended: true };
+    assert_eq!(desk.ask(unknown).unwrap_err(), Reason::NotFound);
+}
+
+#[test]
+fn a_scene_is_amended_forwards_only() {
+    let mut desk = Desk::with_apps();
+    desk.ask(RegistryCommand::RegisterApp(Box::new(app("bus", AppRole::Scene)))).unwrap();
+    desk.ask(RegistryCommand::DeclareScene(Box::new(scene("rail", &[1])))).unwrap();
+    let amend = |change: fn(&mut SceneAmendment)| {
+        let mut amendment =
+            SceneAmendment { scene: SceneNo(1), name: None, more_apps: vec![], active_to: None };
+        change(&mut amendment);
+        RegistryCommand::AmendScene(Box::new(amendment))
+    };
+    let done = |reply| match reply {
+        Ok(RegistryReply::Done { replay }) => Ok(replay),
+        Ok(other) => panic!("{other:?}"),
+        Err(reason) => Err(reason),
+    };
+    for (name, command, expected) in [
+        ("nothing", amend(|_| {}), Ok(true)),
+        ("a name", amend(|a| a.name = Some("轨道".into())), Ok(false)),
+        ("again", amend(|a| a.name = Some("轨道".into())), Ok(true)),
+        ("a route", amend(|a| a.more_apps = vec![AppNo(3), AppNo(1), AppNo(3)]), Ok(false)),
+        ("of a mall", amend(|a| a.more_apps = vec![AppNo(2)]), Err(Reason::NotFound)),
+        ("longer", amend(|a| a.active_to = Some(day("2030-12-31"))), Ok(false)),
+        (
+            "before it began",
+            amend(|a| a.active_to = Some(day("2025-12-31"))),
+            Err(Reason::OutOfRange),
+        ),
+        ("nobody's", amend(|a| a.scene = SceneNo(9)), Err(Reason::NotFound)),
+    ] {
+        assert_eq!(done(desk.ask(command)), expected, "{name}");
+    }
+    let amended = desk.registry.scene(SceneNo(1)).unwrap();
+    assert_eq!((&*amended.name, &amended.apps[..]), ("轨道", &[AppNo(1), AppNo(3)][..]));
+    assert_eq!(amended.active_to, day("2030-12-31"));
+    // Ending it before today would take back what was accepted.
+    let past = SceneAmendment {
+        scene: SceneNo(1),
+        name: None,
+        more_apps: vec![],
+        active_to: Some(day("2026-06-30")),
+    };
+    let today = desk.registry.amend_scene(day("2026-07-01"), &past).err().unwrap();
+    assert_eq!((today.reason, today.field.as_deref()), (Reason::OutOfRange, Some("activeTo")));
+    assert!(desk.registry.amend_scene(day("2026-06-30"), &past).is_ok());
 }

@@ -1,6 +1,7 @@
 //! Tests of the account machine: a desk that plays the shell, tables of what is asked and what must
 //! come of it, random walks, and planted faults that the invariants must notice.
 
+mod closing;
 mod consenting;
 mod ordering;
 mod planted;
