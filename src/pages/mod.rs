@@ -3,6 +3,7 @@
 //! asks the account.
 
 mod agreements;
+mod closing;
 mod entering;
 mod errands;
 mod frame;
@@ -154,6 +155,7 @@ pub fn router(state: PagesState) -> Router {
         .route("/h5/malls/{app}/link", get(malls::link_page).post(malls::link))
         .route("/h5/malls/{app}/enter", post(malls::enter))
         .route("/h5/malls/{app}/unlink", get(malls::unlink_page).post(malls::unlink))
+        .route("/h5/close", get(closing::show).post(closing::close))
         .route("/h5/style.css", get(frame::style))
         .route("/h5/{*rest}", get(nowhere))
         .layer(DefaultBodyLimit::max(FORM_BYTES))

@@ -67,6 +67,8 @@ impl Trouble {
             }
             Reason::AccountNotOpen => lang.say("尚未开通碳账户", "No carbon account yet"),
             Reason::Forbidden => lang.say("无法提交", "This cannot be sent"),
+            Reason::AccountClosed => lang.say("碳账户已注销", "The carbon account is closed"),
+            Reason::OrdersOpen => lang.say("还有未完成的订单", "There are open orders"),
             reason if reason.status() >= 500 || reason.retryable() => {
                 lang.say("暂时无法办理", "Not possible right now")
             }
@@ -89,6 +91,15 @@ impl Trouble {
             Reason::AccountNotOpen => lang.say(
                 "请先在随申办的碳普惠专区开通碳账户。",
                 "Open your carbon account in the city app's carbon zone first.",
+            ),
+            Reason::AccountClosed => lang.say(
+                "账户已按您的要求注销。如需重新开通，请在规定的等待期之后再来。",
+                "It was closed as asked. To open one again, come back after the waiting time.",
+            ),
+            Reason::OrdersOpen => lang.say(
+                "商城订单正在占用积分。请等订单完成或取消后，再来注销碳账户。",
+                "An order of a mall holds points. Close the account once it was completed or \
+                 cancelled.",
             ),
             Reason::Forbidden => lang.say(
                 "请从本页面的按钮提交。返回上一页，刷新后再试一次。",

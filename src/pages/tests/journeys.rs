@@ -214,3 +214,35 @@ fn a_scene_with_a_sun_code_is_lit_by_who_comes_from_its_app() {
         assert_eq!(stage.summary().await.scenes[0].scene, scene);
     });
 }
+
+#[test]
+fn an_account_is_closed_by_its_citizen_who_must_wait_before_the_next() {
+    play(|stage| async move {
+        stage.partners.knows(stage.metro, ID_NO, uid("u-1"));
+        let (mut browser, home) = opened(&stage).await;
+        visits::light(&mut browser, &home, "metro", "rail").await.unwrap();
+        let address = home.join("/h5/").unwrap();
+        let page = browser.open("home", &address).await.unwrap();
+        assert!(page.html.contains("href=\"/h5/close\""), "{}", page.html);
+        let address = home.join("/h5/close").unwrap();
+        let page = browser.open("close", &address).await.unwrap();
+        let form = page.form("/h5/close").unwrap();
+        let hasty = browser.submit("close", &page, &form, &[("agree", "")]).await.unwrap();
+        let hasty = hasty.expect_ok("close").unwrap();
+        assert!(hasty.html.contains("请先确认"), "{}", hasty.html);
+        assert!(stage.summary().await.open);
+        let form = hasty.form("/h5/close").unwrap();
+        let done = browser.submit("close", &hasty, &form, &[("agree", "yes")]).await.unwrap();
+        let done = done.expect_ok("close").unwrap();
+        assert_eq!(done.state().as_deref(), Some("closed"));
+        let summary = stage.summary().await;
+        assert!(!summary.open && summary.erased);
+        assert!(summary.scenes[0].periods[0].to.is_some());
+        // Whoever comes back at once is told to wait.
+        let mut again = self::browser();
+        let page = visits::enter(&mut again, &stage.city_link("n-again")).await.unwrap();
+        let opened = visits::open_account(&mut again, &page, async || Ok(SMS_CODE.to_owned()));
+        assert!(opened.await.is_err());
+        assert!(!stage.summary().await.open);
+    });
+}
