@@ -1,5 +1,6 @@
 //! The platform's own parts around the actors: the doors, the adapters, the wiring.
 
+pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod conformity;

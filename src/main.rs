@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use carbon::admin::Admin;
 use carbon::config::Config;
 use carbon::conformity::Conform;
 use carbon::stories::Stories;
@@ -29,6 +30,7 @@ const FALLEN: i32 = 70;
   carbon                                 everything in one process, 2,000 citizens, then serves
   carbon demo --once --users 200 --seed 7 --report report
   carbon serve --data .data              the platform alone
+  carbon admin --help                    operates a platform that runs
   carbon sandbox --help                  partners and identity service for a platform
   carbon simulate simulations/scenarios/smoke.toml
   carbon simulate --virtual simulations/scenarios/virtual/storm.toml --seeds 0..200
@@ -61,6 +63,9 @@ enum Command {
     /// Plays the platform against a partner's own server, and tells what to mend: 0 all is well,
     /// 1 something is to be mended, 3 cannot begin.
     Conform(Conform),
+    /// Operates a platform over HTTP: operators, partners, scenes, policies, issuance, settlements,
+    /// accounts, the audit log.
+    Admin(Admin),
     /// Looks after the data of a platform that is stopped.
     #[command(subcommand)]
     Store(Store),
@@ -247,6 +252,7 @@ fn main() -> ExitCode {
         // What goes wrong in the virtual world goes wrong on purpose.
         Some(Command::Simulate(simulate)) if simulate.stories.wanted() => "off",
         None | Some(Command::Demo(_) | Command::Simulate(_) | Command::Conform(_)) => "warn",
+        Some(Command::Admin(_)) => "warn",
         Some(Command::Store(Store::Populate(_))) => "warn",
         Some(_) => "info",
     };
@@ -257,6 +263,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => run(serve.run()),
         Command::Sandbox(sandbox) => run(sandbox.run()),
         Command::ImportDistances(import) => run(import.run()),
+        Command::Admin(admin) => run(admin.run()),
         Command::Simulate(Simulate { compare: Some(compare), .. }) => compare.run(),
         Command::Simulate(simulate) => simulate.run(),
         Command::Conform(conform) => run(async { Ok(conform.run().await) }),

@@ -2,6 +2,7 @@
 //! manners. One binary, so that it links once.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
 
+mod admin;
 mod browser;
 mod conformity;
 mod demo;
