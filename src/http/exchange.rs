@@ -17,8 +17,8 @@ use tracing::Instrument as _;
 
 use super::HttpState;
 use super::fault::Fault;
-use crate::connections::Sender;
 use super::operator;
+use crate::connections::Sender;
 use crate::signing::Signer;
 
 /// Characters of a path that the audit log keeps.

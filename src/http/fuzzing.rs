@@ -6,8 +6,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use carbon_actors::methodology::{self, Dictionary};
 use carbon_protocol::contracts::page::CityTicket;
 use carbon_protocol::contracts::{
-    admin, c101, c201, identity, m203, m303, m401, m402, m405, z101, z102, z201, z204, z301, z302,
-    z303, z304, z305, z306, z501, z502, z504, z601,
+    accounts, admin, c101, c201, identity, issuance, m203, m303, m401, m402, m405, operators, z101,
+    z102, z201, z204, z301, z302, z303, z304, z305, z306, z501, z502, z504, z601,
 };
 use carbon_protocol::registry::{App, AppRole};
 use carbon_protocol::seal::{DataKey, SealedField, seal_bytes};
@@ -62,7 +62,10 @@ const BODIES: &[fn(&[u8])] = &[
     body::<admin::SuspendRequest>,
     body::<admin::SceneRequest>,
     body::<admin::AgreementRequest>,
-    body::<admin::RunRequest>,
+    body::<issuance::RunRequest>,
+    body::<issuance::ApproveRequest>,
+    body::<operators::EnrolRequest>,
+    body::<accounts::AccountRequest>,
     body::<carbon_protocol::policy::Policy>,
     body::<carbon_protocol::methodology::Methodology>,
     body::<identity::SmsCodeRequest>,
@@ -126,7 +129,7 @@ pub fn queries(data: &[u8]) {
     if let Err(fault) = asked {
         assert!((400..500).contains(&fault.rejection.reason.status()), "{fault:?}");
     }
-    let _ = json::query::<super::operating::SettlementQuery>(Some(text));
+    let _ = json::query::<super::books::SettlementQuery>(Some(text));
     let _ = json::query::<super::operating::PushesQuery>(Some(text));
     let _ = json::query::<super::declaring::Nothing>(Some(text));
 }
