@@ -267,11 +267,13 @@ fn batches(
             order_no: Label::parse(&format!("o-{number}")).unwrap(),
         }),
         reduction_grams: RIDE,
+        corrects: None,
     };
     which
         .map(|batch| SubmitRequest {
             batch_serial: Serial::parse(&format!("b-{batch}")).unwrap(),
             records: (batch * ROWS..(batch + 1) * ROWS).map(record).collect(),
+            voids: Vec::new(),
         })
         .collect()
 }

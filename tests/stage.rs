@@ -185,10 +185,12 @@ pub fn batch(serial: &str, rows: &[Row]) -> SubmitRequest {
         scene: row.scene.clone(),
         behaviour: row.behaviour.clone(),
         reduction_grams: row.claimed,
+        corrects: None,
     };
     SubmitRequest {
         batch_serial: Serial::parse(serial).unwrap(),
         records: rows.iter().map(record).collect(),
+        voids: Vec::new(),
     }
 }
 

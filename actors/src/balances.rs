@@ -177,7 +177,9 @@ mod tests {
             points.redeemed.0,
             points.expired.0,
             points.voided.0,
+            points.owed.0,
         ]);
+        let expected = [expected, vec![-i128::from(points.owed.0)]].concat();
         assert_eq!(balance.points[0], -i128::from(points.issued.0));
         assert_eq!(balance.points[1..], expected);
     }

@@ -227,8 +227,10 @@ pub struct SubmitRow {
     pub ccid: Ccid,
     /// The scene.
     pub scene: SceneNo,
-    /// What was done.
-    pub behaviour: Behaviour,
+    /// What was done; none where the row voids another record.
+    pub behaviour: Option<Behaviour>,
+    /// The record that it corrects, or voids where nothing was done.
+    pub amends: Option<RecordRef>,
     /// The platform's own computation.
     pub grams: Grams,
     /// The scene's caps at that time; facts for the decision, from policy.
@@ -453,7 +455,9 @@ pub struct TotalView {
     pub pending: Grams,
     /// Issued.
     pub issued: Grams,
-    /// Records submitted.
+    /// Taken back by corrections.
+    pub voided: Grams,
+    /// Records that count.
     pub records: u32,
 }
 
@@ -472,6 +476,9 @@ pub struct PointsBook {
     pub expired: Points,
     /// Taken back.
     pub voided: Points,
+    /// Spent before they were taken back, and not recovered yet. Not part of the sum: they are
+    /// voided once a later credit brings them.
+    pub owed: Points,
 }
 
 /// The grams book: `submitted = pending + issued + refused + voided`, and issued grams become
@@ -548,6 +555,30 @@ pub enum BillKind {
     PointsExpired,
     /// Points that ended with the account.
     PointsForfeited,
+    /// Pending grams taken back by a correction or a void.
+    PendingVoided,
+    /// Issued grams taken back by a correction or a void.
+    IssuedVoided,
+    /// Points taken back with their grams.
+    PointsVoided,
+    /// Points that were to be taken back and had been spent: a debt.
+    PointsOwed,
+    /// Points of a later credit that paid a debt.
+    PointsRecovered,
+}
+
+impl BillKind {
+    /// Whether the line is of the grams book; the others are of the points book.
+    pub fn is_of_grams(self) -> bool {
+        matches!(
+            self,
+            Self::Submitted
+                | Self::Issued
+                | Self::IssueRefused
+                | Self::PendingVoided
+                | Self::IssuedVoided
+        )
+    }
 }
 
 /// The sealed person, and what is needed to speak of them to a partner.
@@ -680,6 +711,55 @@ pub enum AccountEvent {
         /// Sequence for the application.
         notice: u32,
     },
+    /// A record was corrected or voided by a later one. Owed to the application as Z305.
+    RecordAmended {
+        /// The record that corrects or voids.
+        record: RecordRef,
+        /// The message.
+        message: MessageId,
+        /// The first record of the behaviour, which the partner named.
+        original: RecordRef,
+        /// The record that counted until now: the original, or its last correction.
+        replaced: RecordRef,
+        /// The scene.
+        scene: SceneNo,
+        /// The day it counts for.
+        day: Day,
+        /// Kind, start and end of the corrected behaviour, for INV-10; none where it is voided.
+        span: Option<(BehaviourKind, Timestamp, Timestamp)>,
+        /// Pending grams taken back.
+        pending_voided: Grams,
+        /// Issued grams taken back.
+        issued_voided: Grams,
+        /// Grams that became pending.
+        added: Grams,
+        /// Grams that count from now on, pending and issued.
+        grams: Grams,
+        /// The run that issued them, where none of them is pending.
+        run: Option<RunNo>,
+        /// Whether a cap cut them.
+        capped: bool,
+        /// The earliest day that is pending after it.
+        pending_from: Option<Day>,
+        /// Sequence for the application.
+        notice: u32,
+    },
+    /// Points of issued grams that were taken back. Follows its `RecordAmended`.
+    PointsVoided {
+        /// The record that corrects or voids.
+        record: RecordRef,
+        /// From which lots.
+        lots: Vec<LotPoints>,
+        /// What the citizen had spent of them: a debt.
+        owed: Points,
+        /// Grams carried to the next conversion.
+        remainder: u64,
+    },
+    /// A debt was paid, whole or in part, from points that came in.
+    DebtRecovered {
+        /// From which lots.
+        lots: Vec<LotPoints>,
+    },
     /// Records of one application were issued or refused by one run. Owed as Z305.
     Issued {
         /// The run.
@@ -722,6 +802,8 @@ pub enum AccountEvent {
         run: RunNo,
         /// Version of the policy that priced it.
         policy: u32,
+        /// Grams for one point by that policy: a later correction takes back at the same price.
+        grams_per_point: u64,
         /// The points and their lot.
         lot: LotPoints,
         /// Grams converted, with the remainder carried from before.
@@ -830,6 +912,8 @@ pub struct IssuedRecord {
     pub scene: SceneNo,
     /// The day it counted for.
     pub day: Day,
-    /// Its grams.
+    /// Grams of it in this run.
     pub grams: Grams,
+    /// Grams of it that earlier runs issued: a correction may add to what is issued.
+    pub before: Grams,
 }

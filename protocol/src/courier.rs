@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::account::{Channel, Consent, IssuedRecord};
-use crate::{AccountId, Ccid, MessageId, PartnerUid, Reason, RecordRef, RunNo, SceneNo, Timestamp};
+use crate::{
+    AccountId, Ccid, Grams, MessageId, PartnerUid, Reason, RecordRef, RunNo, SceneNo, Timestamp,
+};
 
 /// Kinds of pushes; each has its own address, feed and cursor.
 #[derive(
@@ -93,6 +95,19 @@ pub enum NoticeBody {
         /// Why.
         reason: Reason,
     },
+    /// A record corrected or voided another one.
+    RecordAmended {
+        /// The record.
+        record: RecordRef,
+        /// The first record of the behaviour.
+        original: RecordRef,
+        /// Its scene.
+        scene: SceneNo,
+        /// Whether it counts no more.
+        void: bool,
+        /// Grams that count from now on.
+        grams: Grams,
+    },
     /// A run issued or refused records.
     Issued {
         /// The run.
@@ -111,7 +126,9 @@ impl NoticeBody {
             Self::SceneLit { .. } | Self::SceneRevoked { .. } | Self::MallUnlinked { .. } => {
                 PushKind::Authorization
             }
-            Self::RecordRefused { .. } | Self::Issued { .. } => PushKind::Issuance,
+            Self::RecordRefused { .. } | Self::RecordAmended { .. } | Self::Issued { .. } => {
+                PushKind::Issuance
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::behaviour::Behaviour;
-use crate::{AccountId, Ccid, Grams, Reason, RecordRef, SceneNo, Serial};
+use crate::{AccountId, Ccid, Day, Grams, Reason, RecordRef, SceneNo, Serial};
 
 /// What an intake may be asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -45,8 +45,10 @@ pub struct CheckedRow {
     pub account: Option<AccountId>,
     /// The scene, when it is one of the application's.
     pub scene: Option<SceneNo>,
-    /// What was done.
-    pub behaviour: Behaviour,
+    /// What was done; none where the row voids another record.
+    pub behaviour: Option<Behaviour>,
+    /// Serial of the record that this one corrects, or voids where nothing was done.
+    pub amends: Option<Serial>,
     /// Grams the partner computed.
     pub claimed_grams: Grams,
     /// Grams the platform computed.
@@ -103,8 +105,8 @@ pub enum IntakeEvent {
         /// Digest of its meaning.
         #[serde(with = "serde_bytes")]
         digest: [u8; 16],
-        /// Days for which records were accepted: how long their serials must be remembered.
-        acceptance_days: u16,
+        /// Days for which serials must be remembered: what is younger is accepted or corrected.
+        remembered_days: u16,
         /// Its rows with their verdicts.
         rows: Vec<BatchRow>,
     },
@@ -124,12 +126,33 @@ pub struct BatchRow {
     pub account: Option<AccountId>,
     /// The scene; set whenever the verdict is `Received`.
     pub scene: Option<SceneNo>,
-    /// What was done.
-    pub behaviour: Behaviour,
+    /// What was done; none where the row voids another record.
+    pub behaviour: Option<Behaviour>,
+    /// The record that it corrects, or voids where nothing was done.
+    pub amends: Option<Amends>,
     /// Grams the partner computed.
     pub claimed_grams: Grams,
     /// Grams the platform computed.
     pub grams: Grams,
     /// The verdict.
     pub verdict: RowVerdict,
+}
+
+/// An earlier record that a row corrects or voids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amends {
+    /// Its serial, as sent.
+    pub original: Serial,
+    /// The record; set whenever the verdict is `Received`.
+    pub record: Option<RecordRef>,
+    /// The day it counts for; the day of receipt where nobody knows it.
+    pub day: Day,
+}
+
+impl BatchRow {
+    /// The day it counts for.
+    pub fn day(&self) -> Day {
+        let of_original = self.amends.as_ref().map(|amends| amends.day);
+        self.behaviour.as_ref().map(Behaviour::day).or(of_original).unwrap_or_default()
+    }
 }

@@ -26,6 +26,8 @@ pub struct Policy {
     pub refund_lot_days: u16,
     /// How long after the behaviour a record is accepted.
     pub acceptance_days: u16,
+    /// How long after the behaviour a record can be corrected or voided.
+    pub correction_days: u16,
     /// How far a partner's clock may run ahead of ours.
     pub future_tolerance_seconds: u32,
     /// Allowed difference between submitted and computed grams of one record.
@@ -102,6 +104,12 @@ pub enum ClosingFreezes {
 }
 
 impl Policy {
+    /// How long after the behaviour anything can still happen to a record: as long its serial, its
+    /// trip and its grams must be remembered.
+    pub fn remembered_days(&self) -> u16 {
+        self.acceptance_days.max(self.correction_days)
+    }
+
     /// The daily cap of a scene, if it has one.
     pub fn daily_cap(&self, scene: &SceneCode) -> Option<Grams> {
         self.daily_caps.iter().find(|cap| cap.scene == *scene).map(|cap| cap.grams)

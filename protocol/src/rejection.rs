@@ -168,6 +168,10 @@ reasons! {
         "The issuance run's state does not allow this";
     OrdersOpen = "40925", 409, true, "存在未完成的订单，请在订单完成或取消后再试",
         "There are open orders: try again when they have been confirmed or cancelled";
+    NotAmendable = "40926", 409, false, "原记录不存在于该账户、未计入或已被作废，不能更正",
+        "The original does not count in this account, or not any more: nothing can be corrected";
+    AmendmentMismatch = "40927", 409, false, "更正或作废须与原记录的场景和日期一致；如有误请作废后重新报送",
+        "Scene or day differ from the original's: void it and submit a new record";
     TooLarge = "41301", 413, false, "请求体过大", "The body is too large";
     RateLimited = "42901", 429, true, "请求过于频繁", "Too many requests";
     Internal = "50001", 500, true, "平台内部错误", "Something broke inside the platform";

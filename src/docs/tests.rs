@@ -50,7 +50,10 @@ fn fields_are_told_with_depth_unit_limits_and_example() {
     let submit = all().find(|one| one.id == "01.Z304").unwrap();
     let field = |name: &str| submit.request.iter().find(|field| field.name == name).unwrap();
     assert_eq!(field("batchSerial").limits, "1–64 characters");
-    assert_eq!(field("records").limits, "1–1000 items");
+    // No records where there are only voids.
+    assert_eq!(field("records").limits, "≤ 1000 items");
+    let verdicts = submit.answer.iter().find(|field| field.name == "verdicts").unwrap();
+    assert_eq!(verdicts.limits, "1–1000 items");
     let grams = field("reductionGrams");
     assert_eq!((grams.depth, grams.kind.as_str()), (1, "integer · Grams"));
     assert!(grams.required && !grams.example.is_empty());

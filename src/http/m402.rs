@@ -31,6 +31,7 @@ pub async fn m402(
         ccid: call.body.ccid,
         available_points: citizen.summary.points.available,
         held_points: citizen.summary.points.held,
+        owed_points: citizen.summary.points.owed,
         lots: lots.map(|lot| Lot { expires: lot.expires, points: lot.points }).collect(),
     }))
 }

@@ -141,9 +141,10 @@ async fn draw(
     Ok(drawn.into_values().collect())
 }
 
-/// Whether a row stands for a record of its own that was taken.
+/// Whether a row stands for a record of its own that was taken and counts: what was corrected was
+/// wrong by the partner's own word, and of a void there is no raw data.
 fn accepted(row: &PageRow) -> bool {
-    !matches!(row.state, RowState::Replayed(_) | RowState::Refused { .. })
+    matches!(row.state, RowState::Received | RowState::Submitted { .. } | RowState::Issued { .. })
 }
 
 /// Asks the partner for the raw data of a sample, and compares it. What it does not answer is
@@ -212,6 +213,7 @@ impl Scale<'_> {
             scene: scene.code.clone(),
             behaviour: told.behaviour.clone(),
             reduction_grams: row.claimed_grams,
+            corrects: row.amends.as_ref().map(|amends| amends.original.clone()),
         };
         if digest == Some(record_digest(&record)?) {
             return Ok(None);

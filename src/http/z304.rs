@@ -5,16 +5,17 @@ use std::collections::HashMap;
 use axum::extract::State;
 use carbon_actors::followers::models::{BatchPage, RowState};
 use carbon_actors::machines::registry::Registry;
+use carbon_actors::methodology::Computed;
 use carbon_protocol::behaviour::Behaviour;
 use carbon_protocol::claims::{ClaimsCommand, ClaimsReply, ResourceRow};
 use carbon_protocol::contracts::z304::{
-    ROWS, Receipt, SubmitRecord, SubmitRequest, Verdict, VerdictStatus,
+    ROWS, Receipt, SubmitRecord, SubmitRequest, Verdict, VerdictStatus, VoidRecord,
 };
 use carbon_protocol::envelope::Envelope;
 use carbon_protocol::intake::{Batch, CheckedRow, IntakeCommand, IntakeReply, RowVerdict};
 use carbon_protocol::policy::Policy;
 use carbon_protocol::signature::digest16;
-use carbon_protocol::{AccountId, AppNo, Ccid, Grams, Reason, SceneNo, Timestamp};
+use carbon_protocol::{AccountId, AppNo, Ccid, Grams, Reason, SceneNo, Serial, Timestamp};
 use serde::Serialize;
 
 use super::dictionaries::ByDay;
@@ -33,18 +34,21 @@ pub async fn z304(
     call: Signed<SceneOnly, SubmitRequest>,
 ) -> Answer<Receipt> {
     let (app, now, request) = (call.caller.no(), call.caller.now, call.body);
-    lists::rows_within(request.records.len(), ROWS, "records")?;
-    let ccids = request.records.iter().map(|record| record.ccid.clone()).collect();
+    lists::rows_within(request.records.len().saturating_add(request.voids.len()), ROWS, "records")?;
+    let of_voids = request.voids.iter().map(|void| void.ccid.clone());
+    let ccids = request.records.iter().map(|record| record.ccid.clone()).chain(of_voids).collect();
     let accounts = scope::accounts(&state, app, ccids).await?;
-    let digest = meaning(&request.records)?;
+    let digest = meaning(&(&request.records, &request.voids))?;
     let policy = state.platform.policy(now.day());
     let dictionaries = state.dictionaries.newest(&state).await?;
-    let mut rows = {
+    let (mut rows, negative): (Vec<CheckedRow>, Vec<bool>) = {
         let registry = state.platform.registry();
         let bench =
             Bench { dictionaries: &dictionaries, registry: &registry, policy: &policy, app };
         let checked = request.records.iter().map(|record| bench.check(record, &accounts));
-        checked.collect::<Result<Vec<CheckedRow>, Fault>>()?
+        let voids = request.voids.iter().map(|void| bench.check_void(void, &accounts));
+        let voids = voids.map(|row| Ok((row?, false)));
+        checked.chain(voids).collect::<Result<_, Fault>>()?
     };
     claim(&state, app, now, &policy, &mut rows).await?;
     let batch = Batch { serial: request.batch_serial.clone(), digest, rows };
@@ -60,8 +64,12 @@ pub async fn z304(
     } else {
         (now, receipt.verdicts)
     };
-    let told = |(record, verdict): (&SubmitRecord, RowVerdict)| tell(record, verdict);
-    let verdicts: Vec<Verdict> = request.records.iter().zip(verdicts).map(told).collect();
+    let serials = request.records.into_iter().map(|record| record.serial);
+    let serials = serials.chain(request.voids.into_iter().map(|void| void.serial));
+    let told = serials.zip(verdicts).zip(negative);
+    let verdicts: Vec<Verdict> = told
+        .map(|((serial, verdict), negative)| Verdict { negative, ..tell(serial, verdict) })
+        .collect();
     let count = |status| verdicts.iter().filter(|verdict| verdict.status == status).count();
     let (received, refused) = (count(VerdictStatus::Received), count(VerdictStatus::Refused));
     Ok(Data(Receipt {
@@ -77,7 +85,8 @@ pub async fn z304(
 
 /// A digest of a record: what its serial stands for.
 pub fn record_digest(record: &SubmitRecord) -> Result<[u8; 16], Fault> {
-    meaning(&(&record.ccid, &record.scene, &record.behaviour, &record.reduction_grams))
+    let SubmitRecord { ccid, scene, behaviour, reduction_grams, corrects, .. } = record;
+    meaning(&(ccid, scene, behaviour, reduction_grams, corrects))
 }
 
 /// A digest over what something means, however it was written.
@@ -104,22 +113,56 @@ impl Bench<'_> {
         &self,
         record: &SubmitRecord,
         accounts: &HashMap<Ccid, AccountId>,
-    ) -> Result<CheckedRow, Fault> {
+    ) -> Result<(CheckedRow, bool), Fault> {
         let account = accounts.get(&record.ccid).copied();
+        let mut negative = false;
         let (scene, grams, refused) = match self.price(record) {
-            Ok((scene, grams)) if account.is_none() => (scene, grams, Some(Reason::UnknownCcid)),
-            Ok((scene, grams)) => (scene, grams, self.compare(record.reduction_grams, grams)),
+            Ok((scene, computed)) => {
+                negative = computed.negative;
+                let refused = match account {
+                    Some(_) => self.compare(record.reduction_grams, computed.grams),
+                    None => Some(Reason::UnknownCcid),
+                };
+                (Some(scene), computed.grams, refused)
+            }
             Err((scene, reason)) => (scene, Grams::ZERO, Some(reason)),
         };
-        Ok(CheckedRow {
+        let row = CheckedRow {
             serial: record.serial.clone(),
             digest: record_digest(record)?,
             ccid: record.ccid.clone(),
             account,
             scene,
-            behaviour: record.behaviour.clone(),
+            behaviour: Some(record.behaviour.clone()),
+            amends: record.corrects.clone(),
             claimed_grams: record.reduction_grams,
             grams,
+            refused,
+        };
+        Ok((row, negative))
+    }
+
+    fn check_void(
+        &self,
+        void: &VoidRecord,
+        accounts: &HashMap<Ccid, AccountId>,
+    ) -> Result<CheckedRow, Fault> {
+        let account = accounts.get(&void.ccid).copied();
+        let scene = pricing::scene_of(self.registry, self.app, &void.scene);
+        let refused = match &scene {
+            Err(no) => Some(no.reason),
+            Ok(_) => account.is_none().then_some(Reason::UnknownCcid),
+        };
+        Ok(CheckedRow {
+            serial: void.serial.clone(),
+            digest: meaning(&(&void.ccid, &void.scene, &void.voids))?,
+            ccid: void.ccid.clone(),
+            account,
+            scene: scene.ok().map(|scene| scene.no),
+            behaviour: None,
+            amends: Some(void.voids.clone()),
+            claimed_grams: Grams::ZERO,
+            grams: Grams::ZERO,
             refused,
         })
     }
@@ -127,7 +170,7 @@ impl Bench<'_> {
     fn price(
         &self,
         record: &SubmitRecord,
-    ) -> Result<(Option<SceneNo>, Grams), (Option<SceneNo>, Reason)> {
+    ) -> Result<(SceneNo, Computed), (Option<SceneNo>, Reason)> {
         let scene = pricing::scene_of(self.registry, self.app, &record.scene)
             .map_err(|no| (None, no.reason))?;
         if !scene.kind.is_lit_from_its_app() {
@@ -136,7 +179,7 @@ impl Bench<'_> {
         }
         let priced = pricing::price(self.registry, self.dictionaries, &scene, &record.behaviour)
             .map_err(|no| (Some(scene.no), no.reason))?;
-        Ok((Some(scene.no), priced.computed.grams))
+        Ok((scene.no, priced.computed))
     }
 
     fn compare(&self, claimed: Grams, computed: Grams) -> Option<Reason> {
@@ -153,25 +196,31 @@ async fn claim(
     policy: &Policy,
     rows: &mut [CheckedRow],
 ) -> Result<(), Fault> {
-    let window = i32::from(policy.acceptance_days);
     let latest = now.plus_seconds(i64::from(policy.future_tolerance_seconds));
     let mut claimants = Vec::new();
     let mut wanted = Vec::new();
     for (place, row) in rows.iter().enumerate() {
+        // A void claims nothing, and gives nothing back.
+        let Some(behaviour) = &row.behaviour else { continue };
         let has_resources =
-            matches!(row.behaviour, Behaviour::ElectricCar(_) | Behaviour::Electricity(_));
+            matches!(behaviour, Behaviour::ElectricCar(_) | Behaviour::Electricity(_));
+        let window = match row.amends {
+            Some(_) => i32::from(policy.correction_days),
+            None => i32::from(policy.acceptance_days),
+        };
         // Rows that the intake will refuse for their time must not take anything from others.
-        let in_time = row.behaviour.span().1 <= latest
-            && row.behaviour.day() >= now.day().plus(window.saturating_neg());
+        let in_time = behaviour.span().1 <= latest
+            && behaviour.day() >= now.day().plus(window.saturating_neg());
         if row.refused.is_some() || !has_resources || !in_time {
             continue;
         }
         let key = |name: String| u128::from_be_bytes(digest16(name.as_bytes()));
         claimants.push(place);
         wanted.push(ResourceRow {
-            serial: row.serial.clone(),
-            resources: row.behaviour.resources().into_iter().map(key).collect(),
-            keep_until: row.behaviour.day().plus(window.saturating_add(1)),
+            // What the original has claimed is the correction's, too.
+            serial: row.amends.as_ref().unwrap_or(&row.serial).clone(),
+            resources: behaviour.resources().into_iter().map(key).collect(),
+            keep_until: behaviour.day().plus(i32::from(policy.remembered_days()).saturating_add(1)),
         });
     }
     if wanted.is_empty() {
@@ -210,14 +259,16 @@ fn is_said_later(reason: Reason) -> bool {
             | Reason::AccountClosed
             | Reason::ConsentRequired
             | Reason::Excluded
+            | Reason::NotAmendable
+            | Reason::AmendmentMismatch
     )
 }
 
-fn tell(record: &SubmitRecord, verdict: RowVerdict) -> Verdict {
+fn tell(serial: Serial, verdict: RowVerdict) -> Verdict {
     let (status, reason) = match verdict {
         RowVerdict::Received => (VerdictStatus::Received, None),
         RowVerdict::Replayed(_) => (VerdictStatus::Replayed, None),
         RowVerdict::Refused(reason) => (VerdictStatus::Refused, Some(reason)),
     };
-    Verdict { serial: record.serial.clone(), status, reason }
+    Verdict { serial, status, reason, negative: false }
 }

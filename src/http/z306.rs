@@ -1,6 +1,7 @@
 //! 01.Z306 减排量签发结果查询: where records are, by batch serial, record serials or time.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::extract::State;
 use carbon_actors::followers::models::{BatchPage, BatchPlace, PageRow, RowState};
@@ -10,7 +11,7 @@ use carbon_protocol::contracts::z306::{
 };
 use carbon_protocol::envelope::Envelope;
 use carbon_protocol::intake::{IntakeCommand, IntakeReply};
-use carbon_protocol::{AppNo, Grams, Reason, Serial, Timestamp};
+use carbon_protocol::{AppNo, Grams, Reason, RecordRef, Serial, Timestamp};
 
 use super::exchange::{Answer, Data};
 use super::fault::{Fault, misfit};
@@ -48,9 +49,12 @@ pub async fn z306(
     }
 }
 
+/// Batches that were looked up for one answer.
+type Known = BTreeMap<u32, Option<Arc<BatchPage>>>;
+
 struct Desk<'d> {
     state: &'d HttpState,
-    registry: std::sync::Arc<Registry>,
+    registry: Arc<Registry>,
     app: AppNo,
     size: usize,
 }
@@ -67,8 +71,11 @@ impl Desk<'_> {
         };
         let page = self.state.platform.batch(self.app, number).await?.ok_or_else(unknown)?;
         let skip = skip.unwrap_or(0);
-        let rows = page.rows.iter().skip(skip).take(self.size);
-        let records: Vec<RecordResult> = rows.map(|row| self.result(&page, row)).collect();
+        let mut known = Known::default();
+        let mut records = Vec::new();
+        for row in page.rows.iter().skip(skip).take(self.size) {
+            records.push(self.result(&page, row, &mut known).await?);
+        }
         let end = skip.saturating_add(records.len());
         let next = (end < page.rows.len()).then_some(end);
         let cursor = lists::cursor(self.state, &kind, self.app, next);
@@ -83,19 +90,14 @@ impl Desk<'_> {
             IntakeReply::Records(places) => places,
             _ => return misfit(),
         };
-        let mut pages: BTreeMap<u32, Option<BatchPage>> = BTreeMap::new();
+        let mut known = Known::default();
         let mut records = Vec::new();
         for place in places.into_iter().flatten() {
-            let page = match pages.entry(place.batch) {
-                std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-                std::collections::btree_map::Entry::Vacant(free) => {
-                    free.insert(self.state.platform.batch(self.app, place.batch).await?)
-                }
-            };
+            let page = self.page_of(place, &mut known).await?;
             if let Some(page) = page
                 && let Some(row) = page.rows.get(usize::from(place.row))
             {
-                records.push(self.result(page, row));
+                records.push(self.result(&page, row, &mut known).await?);
             }
         }
         Ok(Data(Results { records, cursor: None }))
@@ -113,6 +115,7 @@ impl Desk<'_> {
         let place: Option<Place> = lists::place(self.state, &kind, self.app, cursor)?;
         let (mut after, mut skip) = place.unwrap_or((None, 0));
         let mut records = Vec::new();
+        let mut known = Known::default();
         loop {
             let found =
                 self.state.platform.batches(self.app, from, to, after, BATCHES_AT_ONCE).await?;
@@ -124,8 +127,9 @@ impl Desk<'_> {
                 if let Some(page) = self.state.platform.batch(self.app, place.batch).await? {
                     let room = self.size - records.len();
                     let left = page.rows.len().saturating_sub(skip);
-                    let rows = page.rows.iter().skip(skip).take(room);
-                    records.extend(rows.map(|row| self.result(&page, row)));
+                    for row in page.rows.iter().skip(skip).take(room) {
+                        records.push(self.result(&page, row, &mut known).await?);
+                    }
                     if left > room {
                         let next = (after, skip.saturating_add(room));
                         return Ok(Data(self.page(&kind, records, Some(next))));
@@ -148,11 +152,44 @@ impl Desk<'_> {
         Results { records, cursor: lists::cursor(self.state, kind, self.app, next) }
     }
 
-    fn result(&self, page: &BatchPage, row: &PageRow) -> RecordResult {
+    /// The batch of a record.
+    async fn page_of(
+        &self,
+        record: RecordRef,
+        known: &mut Known,
+    ) -> Result<Option<Arc<BatchPage>>, Fault> {
+        if let Some(page) = known.get(&record.batch) {
+            return Ok(page.clone());
+        }
+        let page = self.state.platform.batch(self.app, record.batch).await?.map(Arc::new);
+        known.insert(record.batch, page.clone());
+        Ok(page)
+    }
+
+    async fn serial_of(
+        &self,
+        record: RecordRef,
+        known: &mut Known,
+    ) -> Result<Option<Serial>, Fault> {
+        let page = self.page_of(record, known).await?;
+        let row = page.and_then(|page| page.rows.get(usize::from(record.row)).cloned());
+        Ok(row.map(|row| row.serial))
+    }
+
+    async fn result(
+        &self,
+        page: &BatchPage,
+        row: &PageRow,
+        known: &mut Known,
+    ) -> Result<RecordResult, Fault> {
         let scene = row.scene.and_then(|no| self.registry.scene(no));
+        let plain = |status| (status, Grams::ZERO, false, None, None);
         let (status, grams, capped, run, reason) = match row.state {
-            RowState::Received => (RecordStatus::Received, Grams::ZERO, false, None, None),
-            RowState::Replayed(_) => (RecordStatus::Replayed, Grams::ZERO, false, None, None),
+            RowState::Received => plain(RecordStatus::Received),
+            RowState::Replayed(_) => plain(RecordStatus::Replayed),
+            RowState::Corrected { .. } => plain(RecordStatus::Corrected),
+            RowState::Voided { .. } => plain(RecordStatus::Voided),
+            RowState::Applied => plain(RecordStatus::Applied),
             RowState::Submitted { grams, capped } => {
                 (RecordStatus::Submitted, grams, capped, None, None)
             }
@@ -163,7 +200,17 @@ impl Desk<'_> {
                 (RecordStatus::Refused, Grams::ZERO, false, run, Some(reason))
             }
         };
-        RecordResult {
+        let amended_by = match row.state {
+            RowState::Corrected { by } | RowState::Voided { by } => {
+                self.serial_of(by, known).await?
+            }
+            _ => None,
+        };
+        let amends = |void: bool| {
+            let amends = row.amends.as_ref().filter(|amends| amends.void == void);
+            amends.map(|amends| amends.original.clone())
+        };
+        Ok(RecordResult {
             serial: row.serial.clone(),
             batch_serial: page.serial.clone(),
             ccid: row.ccid.clone(),
@@ -175,6 +222,9 @@ impl Desk<'_> {
             capped,
             run,
             reason,
-        }
+            corrects: amends(false),
+            voids: amends(true),
+            amended_by,
+        })
     }
 }

@@ -28,6 +28,7 @@ pub async fn z501(
             month: total.month,
             pending_grams: total.pending,
             issued_grams: total.issued,
+            voided_grams: total.voided,
             records: total.records,
         })
     });
@@ -36,6 +37,7 @@ pub async fn z501(
         ccid: call.body.ccid,
         pending_grams: by_scene.iter().map(|total| total.pending_grams).sum(),
         issued_grams: by_scene.iter().map(|total| total.issued_grams).sum(),
+        voided_grams: by_scene.iter().map(|total| total.voided_grams).sum(),
         by_scene,
     }))
 }

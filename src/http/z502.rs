@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use carbon_actors::followers::models::BatchPage;
-use carbon_protocol::account::{AccountCommand, AccountReply, BillEntry, BillKind, Look};
+use carbon_protocol::account::{AccountCommand, AccountReply, BillEntry, Look};
 use carbon_protocol::contracts::m403::{PointsBill, PointsLine};
 use carbon_protocol::contracts::z502::{Bill, BillLine, BillRequest};
 use carbon_protocol::envelope::Envelope;
@@ -30,10 +30,7 @@ pub async fn z502(
 ) -> Answer<Bill> {
     let app = call.caller.no();
     let citizen = scope::citizen(&state, &call.caller, &call.body.ccid).await?;
-    let mine = |entry: &BillEntry| {
-        let grams = [BillKind::Submitted, BillKind::Issued, BillKind::IssueRefused];
-        entry.app == app && grams.contains(&entry.kind)
-    };
+    let mine = |entry: &BillEntry| entry.app == app && entry.kind.is_of_grams();
     let (found, cursor) =
         read(&state, &call.caller, citizen.account, &call.body, "Z502", mine).await?;
     let registry = state.platform.registry();
@@ -68,10 +65,7 @@ pub async fn m403(
 ) -> Answer<PointsBill> {
     let app = call.caller.no();
     let citizen = scope::visitor(&state, &call.caller, &call.body.ccid).await?;
-    let mine = |entry: &BillEntry| {
-        let grams = [BillKind::Submitted, BillKind::Issued, BillKind::IssueRefused];
-        !grams.contains(&entry.kind)
-    };
+    let mine = |entry: &BillEntry| !entry.kind.is_of_grams();
     let (found, cursor) =
         read(&state, &call.caller, citizen.account, &call.body, "Z403", mine).await?;
     let entries = found.into_iter().map(|entry| PointsLine {

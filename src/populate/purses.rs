@@ -77,10 +77,11 @@ async fn submit(
                 mileage_metres: Some(metres),
             }),
             reduction_grams: grams,
+            corrects: None,
         })
     };
     let records = some.iter().map(record).collect::<anyhow::Result<Vec<_>>>()?;
-    let request = SubmitRequest { batch_serial: Serial::parse(&mark)?, records };
+    let request = SubmitRequest { batch_serial: Serial::parse(&mark)?, records, voids: Vec::new() };
     loop {
         let answered = client.call::<_, Receipt>("01/Z304", &request).await?;
         if answered.status == 503 || answered.status == 429 {

@@ -95,6 +95,14 @@ impl Bulletins {
                 let (run, points, expires) = (*run, lot.points, lot.expires);
                 Some((None, H::PointsCredited(Credited { run, points, expires })))
             }
+            AccountEvent::PointsVoided { lots, owed, .. } => {
+                let (points, owed_points) = (sum(lots), *owed);
+                let moved = !points.is_zero() || !owed_points.is_zero();
+                moved.then_some((None, H::PointsVoided(events::Voided { points, owed_points })))
+            }
+            AccountEvent::DebtRecovered { lots } => {
+                Some((None, H::PointsRecovered(events::Recovered { points: sum(lots) })))
+            }
             AccountEvent::LotsExpired { lots } => {
                 Some((None, H::PointsExpired(Expired { points: sum(lots) })))
             }
@@ -140,6 +148,7 @@ fn app_of(event: &AccountEvent) -> Option<AppNo> {
         | AccountEvent::Issued { app, .. }
         | AccountEvent::FreezeLapsed { app, .. } => Some(*app),
         AccountEvent::RecordSubmitted { record, .. }
+        | AccountEvent::RecordAmended { record, .. }
         | AccountEvent::RecordRefused { record, .. } => Some(record.app),
         AccountEvent::PendingRefused { record, .. } => Some(record.record.app),
         AccountEvent::OrderFrozen { action, .. }
@@ -177,6 +186,19 @@ fn of_app(ccid: Option<Ccid>, event: &AccountEvent, view: &Registry) -> Option<H
                 day,
                 reduction_grams,
                 capped,
+            })
+        }
+        AccountEvent::RecordAmended { record, original, scene, span, grams, notice, .. } => {
+            H::ReductionsCorrected(events::Corrected {
+                ccid,
+                scene: code(*scene),
+                batch: record.batch,
+                row: record.row,
+                original_batch: original.batch,
+                original_row: original.row,
+                void: span.is_none(),
+                reduction_grams: *grams,
+                sequence: *notice,
             })
         }
         AccountEvent::RecordRefused { record, scene, reason, notice, .. } => {

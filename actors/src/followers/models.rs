@@ -72,6 +72,8 @@ pub struct PageRow {
     pub claimed_grams: Grams,
     /// Grams the platform computed.
     pub grams: Grams,
+    /// The earlier record that it corrects or voids.
+    pub amends: Option<Amendment>,
     /// How far it has come.
     pub state: RowState,
 }
@@ -104,6 +106,27 @@ pub enum RowState {
         /// The run, when one refused it.
         run: Option<RunNo>,
     },
+    /// Another record counts in its place.
+    Corrected {
+        /// Which.
+        by: RecordRef,
+    },
+    /// It counts no more.
+    Voided {
+        /// The record that voided it.
+        by: RecordRef,
+    },
+    /// It voids another record, which was done.
+    Applied,
+}
+
+/// What a row means to an earlier record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amendment {
+    /// The earlier record's serial.
+    pub original: Serial,
+    /// Whether it is voided, not corrected.
+    pub void: bool,
 }
 
 /// What malls captured and gave back on a day.
@@ -136,6 +159,7 @@ pub(crate) struct HeadRow {
     pub day: Day,
     pub claimed_grams: Grams,
     pub grams: Grams,
+    pub amends: Option<Amendment>,
 }
 
 /// A run's totals, with where it began and the last entry that is in them: an older one that comes
@@ -276,6 +300,7 @@ pub fn batch(store: &dyn Store, app: AppNo, batch: u32) -> Result<Option<BatchPa
             day: row.day,
             claimed_grams: row.claimed_grams,
             grams: row.grams,
+            amends: row.amends,
             state: rows::read(&states, index).ok_or_else(|| damaged(tree))?,
         })
     };

@@ -19,7 +19,8 @@ use super::directory::{self, Directory};
 use super::hot::Hot;
 use super::links::{Link, Links};
 use super::models::{
-    self, BatchHead, BatchPlace, HeadRow, Part, RowState, batch_key, day_bytes, decode, encode,
+    self, Amendment, BatchHead, BatchPlace, HeadRow, Part, RowState, batch_key, day_bytes, decode,
+    encode,
 };
 use super::sums::Sums;
 use super::{rows, settlements};
@@ -224,7 +225,8 @@ impl Projector {
             AccountEvent::OrderCancelled { lots, .. }
             | AccountEvent::OrderRefunded { lots, .. }
             | AccountEvent::FreezeLapsed { lots, .. } => self.expiries(account, lots),
-            AccountEvent::RunPassed { pending_from, .. } => self.pending(account, *pending_from),
+            AccountEvent::RecordAmended { pending_from, .. }
+            | AccountEvent::RunPassed { pending_from, .. } => self.pending(account, *pending_from),
             _ => {}
         }
         Ok(())
@@ -281,13 +283,29 @@ impl Projector {
             AccountEvent::PendingRefused { record, reason, .. } => {
                 self.row(record.record, RowState::Refused { reason: *reason, run: None })
             }
-            AccountEvent::Issued { run, issued, refused, .. } => {
-                for IssuedRecord { record, grams, .. } in issued {
-                    self.row(*record, RowState::Issued { grams: *grams, run: *run })?;
+            AccountEvent::RecordAmended { record, replaced, span, grams, run, capped, .. } => {
+                let (by, grams, capped) = (*record, *grams, *capped);
+                if span.is_none() {
+                    self.row(*replaced, RowState::Voided { by })?;
+                    return self.row(by, RowState::Applied);
                 }
-                let (reason, run) = (Reason::Excluded, Some(*run));
-                for IssuedRecord { record, .. } in refused {
-                    self.row(*record, RowState::Refused { reason, run })?;
+                self.row(*replaced, RowState::Corrected { by })?;
+                match *run {
+                    Some(run) => self.row(by, RowState::Issued { grams, run }),
+                    None => self.row(by, RowState::Submitted { grams, capped }),
+                }
+            }
+            AccountEvent::Issued { run, issued, refused, .. } => {
+                let run = *run;
+                for IssuedRecord { record, grams, before, .. } in issued {
+                    let grams = grams.saturating_add(*before);
+                    self.row(*record, RowState::Issued { grams, run })?;
+                }
+                for IssuedRecord { record, before, .. } in refused {
+                    let refused = RowState::Refused { reason: Reason::Excluded, run: Some(run) };
+                    // What a correction was to add is refused: the rest stays issued.
+                    let kept = RowState::Issued { grams: *before, run };
+                    self.row(*record, if before.is_zero() { refused } else { kept })?;
                 }
                 Ok(())
             }
@@ -382,9 +400,13 @@ fn head_row(row: &BatchRow) -> HeadRow {
         serial: row.serial.clone(),
         ccid: row.ccid.clone(),
         scene: row.scene,
-        day: row.behaviour.day(),
+        day: row.day(),
         claimed_grams: row.claimed_grams,
         grams: row.grams,
+        amends: row.amends.as_ref().map(|amends| Amendment {
+            original: amends.original.clone(),
+            void: row.behaviour.is_none(),
+        }),
     }
 }
 
@@ -417,6 +439,12 @@ fn owed(event: &AccountEvent) -> Option<(AppNo, u32, NoticeBody)> {
             let (scene, reason) = (record.scene, *reason);
             let record = record.record;
             (record.app, *notice, NoticeBody::RecordRefused { record, scene, reason })
+        }
+        AccountEvent::RecordAmended { record, original, scene, span, grams, notice, .. } => {
+            let (record, original, scene, grams) = (*record, *original, *scene, *grams);
+            let void = span.is_none();
+            let amended = NoticeBody::RecordAmended { record, original, scene, void, grams };
+            (record.app, *notice, amended)
         }
         AccountEvent::Issued { run, app, issued, refused, notice, .. } => {
             let (issued, refused) = (issued.clone(), refused.clone());

@@ -72,7 +72,7 @@ fn issuance(
     registry: &Registry,
     notice: &Notice,
 ) -> Result<z305::IssuanceItem, Failure> {
-    use z305::IssuedStatus::{Issued, Refused};
+    use z305::IssuedStatus::{Corrected, Issued, Refused, Voided};
     let mut records = Vec::new();
     let run: Option<RunNo> = match &notice.body {
         NoticeBody::Issued { run, issued, refused } => {
@@ -88,6 +88,13 @@ fn issuance(
         NoticeBody::RecordRefused { record, scene, reason } => {
             let why = Some(*reason);
             records.push(pages.record(registry, *record, *scene, Refused, Grams(0), why)?);
+            None
+        }
+        NoticeBody::RecordAmended { record, original, scene, void, grams } => {
+            let status = if *void { Voided } else { Corrected };
+            let told = pages.record(registry, *record, *scene, status, *grams, None)?;
+            let (amends, _) = pages.serials(*original)?;
+            records.push(z305::IssuedRecord { amends: Some(amends), ..told });
             None
         }
         other => return Err(misplaced(other)),
@@ -123,7 +130,15 @@ impl Pages<'_> {
     ) -> Result<z305::IssuedRecord, Failure> {
         let (serial, batch_serial) = self.serials(record)?;
         let scene = code(registry, scene)?;
-        Ok(z305::IssuedRecord { serial, batch_serial, scene, status, reduction_grams, reason })
+        Ok(z305::IssuedRecord {
+            serial,
+            batch_serial,
+            scene,
+            status,
+            reduction_grams,
+            amends: None,
+            reason,
+        })
     }
 
     fn serials(&mut self, record: RecordRef) -> Result<(Serial, Serial), Failure> {

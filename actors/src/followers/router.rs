@@ -150,12 +150,13 @@ impl Routes {
                 continue;
             };
             let code = registry.scene(scene).map(|scene| scene.code.clone());
-            let policy = self.house.policy(content.behaviour.day());
+            let policy = self.house.policy(content.day());
             let submit_row = SubmitRow {
                 record: RecordRef { app, batch, row },
                 ccid: content.ccid.clone(),
                 scene,
                 behaviour: content.behaviour.clone(),
+                amends: content.amends.as_ref().and_then(|amends| amends.record),
                 grams: content.grams,
                 daily_cap: code.as_ref().and_then(|code| policy.daily_cap(code)),
                 monthly_cap: code.as_ref().and_then(|code| policy.monthly_cap(code)),

@@ -1,5 +1,6 @@
 //! The states of a batch's rows as a block of 16 bytes each: tag 1, capped 1, code of the reason 2,
-//! run 4, then grams 8 or the record that the row repeats (application 2, batch 4, row 2).
+//! run 4, then grams 8 or another record (application 2, batch 4, row 2): the one that the row
+//! repeats, or the one that corrected or voided it.
 
 use carbon_protocol::{AppNo, Grams, Reason, RecordRef, RunNo};
 
@@ -13,6 +14,9 @@ const REPLAYED: u8 = 1;
 const SUBMITTED: u8 = 2;
 const ISSUED: u8 = 3;
 const REFUSED: u8 = 4;
+const CORRECTED: u8 = 5;
+const VOIDED: u8 = 6;
+const APPLIED: u8 = 7;
 
 /// States as a block.
 pub(super) fn block(states: impl Iterator<Item = RowState>) -> Vec<u8> {
@@ -42,12 +46,10 @@ fn pack(state: RowState) -> [u8; WIDTH] {
     let mut bytes = [0; WIDTH];
     match state {
         RowState::Received => bytes[0] = RECEIVED,
-        RowState::Replayed(record) => {
-            bytes[0] = REPLAYED;
-            bytes[8..10].copy_from_slice(&record.app.0.to_be_bytes());
-            bytes[10..14].copy_from_slice(&record.batch.to_be_bytes());
-            bytes[14..].copy_from_slice(&record.row.to_be_bytes());
-        }
+        RowState::Replayed(record) => link(&mut bytes, REPLAYED, record),
+        RowState::Corrected { by } => link(&mut bytes, CORRECTED, by),
+        RowState::Voided { by } => link(&mut bytes, VOIDED, by),
+        RowState::Applied => bytes[0] = APPLIED,
         RowState::Submitted { grams, capped } => {
             bytes[0] = SUBMITTED;
             bytes[1] = u8::from(capped);
@@ -70,20 +72,29 @@ fn pack(state: RowState) -> [u8; WIDTH] {
     bytes
 }
 
+fn link(bytes: &mut [u8; WIDTH], tag: u8, record: RecordRef) {
+    bytes[0] = tag;
+    bytes[8..10].copy_from_slice(&record.app.0.to_be_bytes());
+    bytes[10..14].copy_from_slice(&record.batch.to_be_bytes());
+    bytes[14..].copy_from_slice(&record.row.to_be_bytes());
+}
+
 fn unpack(bytes: &[u8; WIDTH]) -> Option<RowState> {
     let [tag, capped, r0, r1, n0, n1, n2, n3, tail @ ..] = *bytes;
     let run = RunNo(u32::from_be_bytes([n0, n1, n2, n3]));
     let grams = Grams(u64::from_be_bytes(tail));
+    let [a0, a1, b0, b1, b2, b3, w0, w1] = tail;
+    let record = RecordRef {
+        app: AppNo(u16::from_be_bytes([a0, a1])),
+        batch: u32::from_be_bytes([b0, b1, b2, b3]),
+        row: u16::from_be_bytes([w0, w1]),
+    };
     match tag {
         RECEIVED => Some(RowState::Received),
-        REPLAYED => {
-            let [a0, a1, b0, b1, b2, b3, w0, w1] = tail;
-            Some(RowState::Replayed(RecordRef {
-                app: AppNo(u16::from_be_bytes([a0, a1])),
-                batch: u32::from_be_bytes([b0, b1, b2, b3]),
-                row: u16::from_be_bytes([w0, w1]),
-            }))
-        }
+        REPLAYED => Some(RowState::Replayed(record)),
+        CORRECTED => Some(RowState::Corrected { by: record }),
+        VOIDED => Some(RowState::Voided { by: record }),
+        APPLIED => Some(RowState::Applied),
         SUBMITTED => Some(RowState::Submitted { grams, capped: capped == 1 }),
         ISSUED => Some(RowState::Issued { grams, run }),
         REFUSED => {
@@ -109,6 +120,9 @@ mod tests {
             RowState::Submitted { grams: Grams(u64::MAX), capped: true },
             RowState::Submitted { grams: Grams(1), capped: false },
             RowState::Issued { grams: Grams(812), run: RunNo(3) },
+            RowState::Corrected { by: record },
+            RowState::Voided { by: record },
+            RowState::Applied,
         ];
         for reason in Reason::ALL {
             states.push(RowState::Refused { reason: *reason, run: None });

@@ -16,6 +16,7 @@ pub fn policy() -> Policy {
         points_months: 12,
         refund_lot_days: 30,
         acceptance_days: 30,
+        correction_days: 30,
         future_tolerance_seconds: 300,
         grams_tolerance: 1,
         freeze_seconds: 1800,

@@ -24,6 +24,8 @@ const LAST_TIER: u8 = 3;
 pub struct Computed {
     /// Whole grams, rounded down, never below zero.
     pub grams: Grams,
+    /// Whether the sum came out negative, and counts as zero.
+    pub negative: bool,
     /// The terms of the sum, in the order they are used.
     pub terms: Vec<Term>,
 }
@@ -252,10 +254,11 @@ impl Sum {
         let too_large = || Rejection::new(Reason::OutOfRange).with("the sum exceeds what is kept");
         let exact = exact.ok_or_else(too_large)?;
         self.term("exactGrams", exact);
-        if exact < Decimal::ZERO {
+        let negative = exact < Decimal::ZERO;
+        if negative {
             self.term("negativeCountsAs", Decimal::ZERO);
         }
         let grams = exact.max(Decimal::ZERO).floor().to_u64().ok_or_else(too_large)?;
-        Ok(Computed { grams: Grams(grams), terms: self.terms })
+        Ok(Computed { grams: Grams(grams), negative, terms: self.terms })
     }
 }

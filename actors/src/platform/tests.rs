@@ -214,11 +214,12 @@ pub(super) fn batch(platform: &Platform, name: &str, ccids: &[Ccid]) -> IntakeCo
         ccid: ccid.clone(),
         account: platform.resolve(METRO, ccid),
         scene: Some(TRIPS),
-        behaviour: Behaviour::Bus(Bus {
+        behaviour: Some(Behaviour::Bus(Bus {
             line: Label::parse("71").unwrap(),
             boarding_time: noon().plus_ms(60_000),
             order_no: Label::parse("o").unwrap(),
-        }),
+        })),
+        amends: None,
         claimed_grams: Grams(100),
         grams: Grams(100),
         refused: None,

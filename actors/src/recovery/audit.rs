@@ -51,6 +51,8 @@ pub struct Audit {
     position: u64,
     replicas: HashMap<Stream, Replica>,
     counted: Counted,
+    /// Records that a correction or a void took the place of.
+    replaced: Counted,
     /// Persons with their accounts (INV-03): one that was closed may be opened again.
     persons: HashMap<Did, Stream>,
     /// Texts that were published (INV-04).
@@ -89,6 +91,10 @@ impl Audit {
             match event {
                 Event::Account(AccountEvent::RecordSubmitted { record, .. }) => {
                     self.counted.once(*record)?;
+                }
+                Event::Account(AccountEvent::RecordAmended { record, replaced, .. }) => {
+                    self.counted.once(*record)?;
+                    self.replaced.once(*replaced)?;
                 }
                 Event::Account(AccountEvent::Opened { did, .. })
                     if self
@@ -206,5 +212,6 @@ fn add_points(sum: &mut PointsBook, more: &PointsBook) -> Option<()> {
     add(&mut sum.held, more.held)?;
     add(&mut sum.redeemed, more.redeemed)?;
     add(&mut sum.expired, more.expired)?;
-    add(&mut sum.voided, more.voided)
+    add(&mut sum.voided, more.voided)?;
+    add(&mut sum.owed, more.owed)
 }

@@ -186,15 +186,19 @@ fn planted_faults_are_found() {
         let credited = AccountEvent::PointsCredited {
             run: RunNo(1),
             policy: 1,
+            grams_per_point: 10,
             lot,
             grams: Grams(u64::MAX),
             remainder: 0,
         };
         let lot = LotPoints { points: Points(u64::MAX), ..lot };
-        let AccountEvent::PointsCredited { run, policy, grams, remainder, .. } = credited else {
+        let AccountEvent::PointsCredited { run, policy, grams_per_point, grams, remainder, .. } =
+            credited
+        else {
             unreachable!()
         };
-        let event = AccountEvent::PointsCredited { run, policy, lot, grams, remainder };
+        let event =
+            AccountEvent::PointsCredited { run, policy, grams_per_point, lot, grams, remainder };
         stage.append(stage.forge(one, vec![Event::Account(event)]), Vec::new());
     });
     assert!(from_nothing.contains("INV-01"), "{from_nothing}");

@@ -65,6 +65,8 @@ happenings! {
     ReductionsRefused(Refused) = "reductions-refused";
     /// Records of a citizen were issued or refused by a run.
     ReductionsIssued(Issued) = "reductions-issued";
+    /// A record of a citizen corrected or voided an earlier one.
+    ReductionsCorrected(Corrected) = "reductions-corrected";
     /// Points were credited. Of no application.
     PointsCredited(Credited) = "points-credited";
     /// Points were held for an order.
@@ -77,6 +79,10 @@ happenings! {
     PointsReleased(OrderPoints) = "points-released";
     /// Points ended unspent. Of no application.
     PointsExpired(Expired) = "points-expired";
+    /// Points were taken back with the grams they came of. Of no application.
+    PointsVoided(Voided) = "points-voided";
+    /// Points that came in paid a debt. Of no application.
+    PointsRecovered(Recovered) = "points-recovered";
     /// An issuance run began. Of no application.
     RunStarted(RunStarted) = "run-started";
     /// An issuance run ended. Of no application.
@@ -242,6 +248,50 @@ pub struct Refused {
     pub reason: Reason,
     /// The number it has among the pushes to the application about this citizen.
     pub sequence: u32,
+}
+
+/// A record corrected or voided an earlier one of the same application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Corrected {
+    /// The pseudonym towards the application; absent where none is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ccid: Option<Ccid>,
+    /// The scene.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scene: Option<SceneCode>,
+    /// The application's batch counter of the record that corrects or voids.
+    pub batch: u32,
+    /// Its row in the batch, from 0.
+    pub row: u16,
+    /// The batch of the first record of the behaviour.
+    pub original_batch: u32,
+    /// The first record's row in it.
+    pub original_row: u16,
+    /// Whether it counts no more.
+    pub void: bool,
+    /// Grams that count from now on, pending and issued.
+    pub reduction_grams: Grams,
+    /// The number it has among the pushes to the application about this citizen.
+    pub sequence: u32,
+}
+
+/// Points were taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Voided {
+    /// Points taken back at once.
+    pub points: Points,
+    /// Points that had been spent: a debt, recovered from later credits first.
+    pub owed_points: Points,
+}
+
+/// Points paid a debt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Recovered {
+    /// How many.
+    pub points: Points,
 }
 
 /// Records of one citizen and application were issued or refused by one run.

@@ -23,6 +23,9 @@ pub struct PointsAnswer {
     pub available_points: Points,
     /// Points held by open orders.
     pub held_points: Points,
+    /// Points that were spent and whose reductions were corrected or voided since: recovered from
+    /// later credits first. While there are any, none are available.
+    pub owed_points: Points,
     /// What can be spent, by lot, soonest expiry first.
     #[schema(max_items = 1000)]
     pub lots: Vec<Lot>,

@@ -55,8 +55,12 @@ pub struct IssuedRecord {
     pub scene: SceneCode,
     /// What became of it.
     pub status: IssuedStatus,
-    /// Grams issued; 0 where it was refused.
+    /// Grams issued by this run; 0 where it was refused. Of a correction: grams that count from now
+    /// on, pending and issued.
     pub reduction_grams: Grams,
+    /// Serial of the record that this one corrects or voids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amends: Option<Serial>,
     /// Why it was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
@@ -70,4 +74,8 @@ pub enum IssuedStatus {
     Issued,
     /// Refused.
     Refused,
+    /// It stands in the place of the record it corrects (已更正).
+    Corrected,
+    /// The record it names counts no more (已作废).
+    Voided,
 }

@@ -65,7 +65,8 @@ pub struct RecordResult {
     pub status: RecordStatus,
     /// Grams you submitted.
     pub submitted_grams: Grams,
-    /// Grams that count: after the platform's computation and caps.
+    /// Grams that count: after the platform's computation and caps; 0 once it was corrected or
+    /// voided.
     pub reduction_grams: Grams,
     /// Whether a cap cut them.
     pub capped: bool,
@@ -73,6 +74,15 @@ pub struct RecordResult {
     pub run: Option<RunNo>,
     /// Why it was refused.
     pub reason: Option<Reason>,
+    /// Serial of the record that it corrects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrects: Option<Serial>,
+    /// Serial of the record that it voids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voids: Option<Serial>,
+    /// Serial of the record that corrected or voided it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amended_by: Option<Serial>,
 }
 
 /// Where a record is.
@@ -89,4 +99,10 @@ pub enum RecordStatus {
     Refused,
     /// It repeats a record of an earlier batch, which tells the rest.
     Replayed,
+    /// It was corrected (已更正): `amendedBy` counts in its place.
+    Corrected,
+    /// It was voided (已作废) by `amendedBy`.
+    Voided,
+    /// It voids another record, which was done.
+    Applied,
 }

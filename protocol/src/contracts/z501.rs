@@ -23,6 +23,8 @@ pub struct Totals {
     pub pending_grams: Grams,
     /// Grams issued.
     pub issued_grams: Grams,
+    /// Grams taken back by corrections and voids.
+    pub voided_grams: Grams,
     /// By scene and month of behaviour.
     #[schema(max_items = 10000)]
     pub by_scene: Vec<SceneTotal>,
@@ -40,6 +42,8 @@ pub struct SceneTotal {
     pub pending_grams: Grams,
     /// Grams issued.
     pub issued_grams: Grams,
-    /// Records.
+    /// Grams taken back by corrections and voids.
+    pub voided_grams: Grams,
+    /// Records that count.
     pub records: u32,
 }

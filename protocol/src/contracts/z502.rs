@@ -43,7 +43,7 @@ pub struct Bill {
 pub struct BillLine {
     /// When it was booked.
     pub time: Timestamp,
-    /// What it was: `SUBMITTED`, `ISSUED` or `ISSUE_REFUSED`.
+    /// What it was: `SUBMITTED`, `ISSUED`, `ISSUE_REFUSED`, `PENDING_VOIDED` or `ISSUED_VOIDED`.
     pub kind: BillKind,
     /// The scene.
     pub scene: Option<SceneCode>,

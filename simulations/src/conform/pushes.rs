@@ -194,6 +194,7 @@ fn issuance(
         scene: scene.clone(),
         status: IssuedStatus::Issued,
         reduction_grams: Grams(92),
+        amends: None,
         reason: None,
     };
     Ok(IssuanceItem {

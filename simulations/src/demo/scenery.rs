@@ -34,6 +34,7 @@ fn policy_of(daily_caps: Vec<DailyCap>) -> Policy {
         points_months: 24,
         refund_lot_days: 30,
         acceptance_days: 90,
+        correction_days: 90,
         future_tolerance_seconds: AHEAD_SECONDS,
         grams_tolerance: 1,
         freeze_seconds: 3600,

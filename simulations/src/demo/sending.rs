@@ -30,11 +30,13 @@ pub fn request(batch: &Outgoing) -> anyhow::Result<SubmitRequest> {
             scene: row.scene.clone(),
             behaviour: row.behaviour.clone(),
             reduction_grams: row.claimed,
+            corrects: None,
         })
     };
     Ok(SubmitRequest {
         batch_serial: Serial::parse(&batch.serial)?,
         records: batch.rows.iter().map(record).collect::<anyhow::Result<_>>()?,
+        voids: Vec::new(),
     })
 }
 

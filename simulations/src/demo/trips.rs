@@ -283,6 +283,7 @@ pub(crate) mod tests {
             points_months: 12,
             refund_lot_days: 30,
             acceptance_days: 30,
+            correction_days: 30,
             future_tolerance_seconds: 172_800,
             grams_tolerance: 1,
             freeze_seconds: 900,

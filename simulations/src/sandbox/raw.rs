@@ -86,6 +86,7 @@ mod tests {
                 order_no: label("o"),
             }),
             reduction_grams: Grams(212),
+            corrects: None,
         }
     }
 

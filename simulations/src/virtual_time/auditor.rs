@@ -187,6 +187,8 @@ fn issued(item: &Item) -> Vec<(String, Fate)> {
     let fate = |record: &carbon_protocol::contracts::z305::IssuedRecord| match record.status {
         IssuedStatus::Issued => Fate::Issued(record.reduction_grams),
         IssuedStatus::Refused => Fate::Refused(record.reason.unwrap_or(Reason::Internal)),
+        // Nobody corrects anything in this world: no sender expects such a fate.
+        IssuedStatus::Corrected | IssuedStatus::Voided => Fate::Refused(Reason::NotAmendable),
     };
     item.records.iter().map(|record| (record.serial.to_string(), fate(record))).collect()
 }

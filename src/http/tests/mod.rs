@@ -1,6 +1,7 @@
 //! The door with a real platform behind it, on the twins of all ports.
 
 mod accounts;
+mod amendments;
 mod bills;
 mod books;
 mod citizens;
@@ -161,6 +162,7 @@ fn policy() -> Policy {
         points_months: 24,
         refund_lot_days: 30,
         acceptance_days: 30,
+        correction_days: 30,
         future_tolerance_seconds: 300,
         grams_tolerance: 1,
         freeze_seconds: 900,

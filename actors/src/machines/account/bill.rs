@@ -84,7 +84,7 @@ struct Line {
     points: Points,
 }
 
-const KINDS: [BillKind; 10] = [
+const KINDS: [BillKind; 15] = [
     BillKind::Submitted,
     BillKind::Issued,
     BillKind::IssueRefused,
@@ -95,6 +95,11 @@ const KINDS: [BillKind; 10] = [
     BillKind::PointsRefunded,
     BillKind::PointsExpired,
     BillKind::PointsForfeited,
+    BillKind::PendingVoided,
+    BillKind::IssuedVoided,
+    BillKind::PointsVoided,
+    BillKind::PointsOwed,
+    BillKind::PointsRecovered,
 ];
 
 impl Line {
@@ -200,7 +205,8 @@ impl Bill {
 }
 
 /// The bill's lines of an event: one a record submitted or refused at issuance, one a scene of an
-/// issuance, one an order action, one for points that came or went.
+/// issuance, one a way that a correction moved grams, one an order action, one for points that came
+/// or went.
 fn lines(event: &AccountEvent) -> Vec<Line> {
     let of_order = |kind, action: &OrderRef, points| {
         vec![Line::of_order(kind, action.app, &action.order, points)]
@@ -209,6 +215,25 @@ fn lines(event: &AccountEvent) -> Vec<Line> {
     match event {
         AccountEvent::RecordSubmitted { record, scene, grams, .. } => {
             vec![Line::of_record(BillKind::Submitted, *record, *scene, *grams)]
+        }
+        AccountEvent::RecordAmended {
+            record, scene, pending_voided, issued_voided, added, ..
+        } => {
+            let kinds = [
+                (BillKind::PendingVoided, *pending_voided),
+                (BillKind::IssuedVoided, *issued_voided),
+                (BillKind::Submitted, *added),
+            ];
+            let moved = kinds.into_iter().filter(|(_, grams)| !grams.is_zero());
+            moved.map(|(kind, grams)| Line::of_record(kind, *record, *scene, grams)).collect()
+        }
+        AccountEvent::PointsVoided { lots, owed, .. } => {
+            let kinds = [(BillKind::PointsVoided, sum(lots)), (BillKind::PointsOwed, *owed)];
+            let moved = kinds.into_iter().filter(|(_, points)| !points.is_zero());
+            moved.map(|(kind, points)| Line { points, ..Line::new(kind, NO_APP) }).collect()
+        }
+        AccountEvent::DebtRecovered { lots } => {
+            vec![Line { points: sum(lots), ..Line::new(BillKind::PointsRecovered, NO_APP) }]
         }
         AccountEvent::Issued { run, app, issued, refused, .. } => {
             let scenes = by_scene(issued).into_iter().map(|(scene, grams)| Line {

@@ -8,6 +8,7 @@ use carbon_protocol::policy::ClosingFreezes;
 use carbon_protocol::{Reason, Rejection, Timestamp};
 
 use super::Account;
+use super::issued::Issued;
 use super::lots::back_to_lots;
 use crate::machines::{Decision, Facts, Machine};
 
@@ -82,13 +83,15 @@ impl Account {
     pub(super) fn apply_closing(&mut self, at: Timestamp, event: &AccountEvent) {
         match event {
             AccountEvent::PendingRefused { record, notice, .. } => {
-                self.torn |= !self.records.settle(record.record, false);
+                self.torn |= self.records.settle(record.record, false).is_none();
                 self.noticed(record.record.app, *notice);
             }
             AccountEvent::Closed { lots, .. } => {
                 self.torn |= !self.lots.take(lots) || !self.lots.all().is_empty();
                 // What makes no point yet never will.
                 self.remainder = 0;
+                // Points of issued grams are spent or have ended: nothing of them is taken back.
+                self.issued = Issued::default();
                 match &mut self.person {
                     Some(person) => person.closed_at = Some(at),
                     None => self.torn = true,

@@ -43,12 +43,24 @@ pub enum PointsPlace {
     Expired,
     /// Taken back.
     Voided,
+    /// Spent before they were taken back: what the citizen owes.
+    Owed,
+    /// The counter-entry of a debt: as negative as what is owed.
+    Receivable,
 }
 
 impl PointsPlace {
     /// All places, in the order of the book.
-    pub const ALL: [Self; 6] =
-        [Self::Source, Self::Available, Self::Held, Self::Redeemed, Self::Expired, Self::Voided];
+    pub const ALL: [Self; 8] = [
+        Self::Source,
+        Self::Available,
+        Self::Held,
+        Self::Redeemed,
+        Self::Expired,
+        Self::Voided,
+        Self::Owed,
+        Self::Receivable,
+    ];
 }
 
 /// One double entry: an amount leaves one place of a book and reaches another.
@@ -93,6 +105,18 @@ pub fn postings(event: &AccountEvent) -> Vec<Posting> {
             vec![grams(G::Pending, G::Refused, record.grams)]
         }
         AccountEvent::Closed { lots, .. } => vec![points(P::Available, P::Voided, sum(lots))],
+        AccountEvent::RecordAmended { pending_voided, issued_voided, added, .. } => vec![
+            grams(G::Pending, G::Voided, *pending_voided),
+            grams(G::Credited, G::Voided, *issued_voided),
+            grams(G::Source, G::Pending, *added),
+        ],
+        AccountEvent::PointsVoided { lots, owed, .. } => {
+            vec![points(P::Available, P::Voided, sum(lots)), points(P::Receivable, P::Owed, *owed)]
+        }
+        AccountEvent::DebtRecovered { lots } => vec![
+            points(P::Available, P::Voided, sum(lots)),
+            points(P::Owed, P::Receivable, sum(lots)),
+        ],
         AccountEvent::PointsCredited { lot, .. } => {
             vec![points(P::Source, P::Available, lot.points)]
         }
@@ -144,7 +168,7 @@ impl Posting {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Books {
     grams: [i64; 5],
-    points: [i64; 6],
+    points: [i64; 8],
 }
 
 impl Books {
@@ -195,6 +219,7 @@ impl Books {
             redeemed: points(PointsPlace::Redeemed),
             expired: points(PointsPlace::Expired),
             voided: points(PointsPlace::Voided),
+            owed: points(PointsPlace::Owed),
         }
     }
 
@@ -214,11 +239,12 @@ impl Books {
     pub fn check(&self) -> Verdict {
         inv01_zero_sum("grams", &self.grams)?;
         inv01_zero_sum("points", &self.points)?;
-        // The source comes first in both books, and is the only place that may be negative.
+        // The source comes first in both books, and a debt's counter-entry last in that of points:
+        // no other place may be negative.
         for balance in &self.grams[1..] {
             inv05_not_negative("a place of the grams book", *balance)?;
         }
-        for balance in &self.points[1..] {
+        for balance in &self.points[1..PointsPlace::Receivable as usize] {
             inv05_not_negative("a place of the points book", *balance)?;
         }
         Ok(())

@@ -39,6 +39,7 @@ impl Account {
         }
         let (run, message) = (issue.run, issue.id);
         events.push(AccountEvent::RunPassed { run, message, pending_from: self.left(issue) });
+        let events = self.recovering(facts.now, events);
         let decided = u32::try_from(decided).unwrap_or(u32::MAX);
         Ok(Decision { events, reply: AccountReply::Routed { decided } })
     }
@@ -50,6 +51,7 @@ impl Account {
             scene: pending.scene,
             day: pending.day,
             grams: pending.grams,
+            before: self.issued.of(pending),
         })
     }
 
@@ -63,6 +65,7 @@ impl Account {
                 scene: pending.scene,
                 day: pending.day,
                 grams: pending.grams,
+                before: self.issued.of(pending),
             };
             let (issued, refused) = chosen.entry(pending.record.app).or_default();
             if excluded.contains(&pending.record) {
@@ -89,6 +92,7 @@ impl Account {
         AccountEvent::PointsCredited {
             run,
             policy: policy.version,
+            grams_per_point: policy.grams_per_point,
             lot: LotPoints { expires: lot_of(today, policy), points: Points(points) },
             grams: Grams(grams),
             remainder,
@@ -97,16 +101,20 @@ impl Account {
 
     pub(super) fn apply_issuance(&mut self, event: &AccountEvent) {
         match event {
-            AccountEvent::Issued { app, issued, refused, notice, .. } => {
+            AccountEvent::Issued { run, app, issued, refused, notice, .. } => {
                 for record in issued {
-                    self.torn |= !self.records.settle(record.record, true);
+                    match self.records.settle(record.record, true) {
+                        Some(pending) => self.issued.add(*run, &pending),
+                        None => self.torn = true,
+                    }
                 }
                 for record in refused {
-                    self.torn |= !self.records.settle(record.record, false);
+                    self.torn |= self.records.settle(record.record, false).is_none();
                 }
                 self.noticed(*app, *notice);
             }
-            AccountEvent::PointsCredited { lot, remainder, .. } => {
+            AccountEvent::PointsCredited { run, grams_per_point, lot, remainder, .. } => {
+                self.issued.price(*run, *grams_per_point);
                 self.lots.put(&[*lot]);
                 self.remainder = *remainder;
             }

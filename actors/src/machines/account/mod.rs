@@ -1,9 +1,11 @@
 //! The account machine: one citizen's consents, records, grams, points and orders. It decides and
 //! applies; everything it must know beside its state comes with the command.
 
+mod amending;
 mod bill;
 mod closing;
 mod consents;
+mod issued;
 mod ledger;
 mod looks;
 mod lots;
@@ -44,6 +46,7 @@ pub struct Account {
     notices: Vec<(AppNo, u32)>,
     messages: Messages,
     records: submission::Records,
+    issued: issued::Issued,
     books: ledger::Books,
     /// Grams issued that do not make a point yet.
     remainder: u64,
@@ -135,7 +138,7 @@ impl Machine for Account {
     }
 
     fn due(&self, facts: &Facts<'_>) -> Vec<AccountEvent> {
-        self.due_holds_and_lots(facts)
+        self.recovering(facts.now, self.due_holds_and_lots(facts))
     }
 
     fn decide(
@@ -186,6 +189,9 @@ impl Machine for Account {
             AccountEvent::PendingRefused { .. }
             | AccountEvent::Closed { .. }
             | AccountEvent::Erased { .. } => self.apply_closing(at, event),
+            AccountEvent::RecordAmended { .. }
+            | AccountEvent::PointsVoided { .. }
+            | AccountEvent::DebtRecovered { .. } => self.apply_amendment(event),
             AccountEvent::Issued { .. }
             | AccountEvent::PointsCredited { .. }
             | AccountEvent::RunPassed { .. } => self.apply_issuance(event),

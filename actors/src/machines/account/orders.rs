@@ -244,9 +244,10 @@ impl Account {
         };
         // The answer tells of the state after the action.
         let mut after = self.clone();
-        after.apply(facts.now, &event);
+        let events = self.recovering(facts.now, vec![event]);
+        events.iter().for_each(|event| after.apply(facts.now, event));
         let reply = after.order_reply(command, false, refused);
-        Ok(Decision { events: vec![event], reply })
+        Ok(Decision { events, reply })
     }
 
     fn order_reply(

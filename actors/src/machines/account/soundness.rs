@@ -53,6 +53,9 @@ impl Account {
         if !self.errands.are_sound() {
             return wrong("INV-03", "two errands of one application, or a number not given");
         }
+        if !self.pays_first() {
+            return wrong("INV-05", "points are available while there is a debt");
+        }
         if !self.bill.adds_up() {
             return wrong("INV-01", "the bill's numbers and pages do not agree");
         }

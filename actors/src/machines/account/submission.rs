@@ -23,9 +23,9 @@ const LATE_DAYS: i32 = 3;
 pub struct Records {
     /// Waiting for issuance, in the order of arrival.
     pub(super) pending: Vec<Pending>,
-    trips: Vec<Trip>,
+    pub(super) trips: Vec<Trip>,
     /// Grams by scene and day, for daily caps.
-    days: Vec<(SceneNo, Day, Grams)>,
+    pub(super) days: Vec<(SceneNo, Day, Grams)>,
     /// Totals by application, scene and month; never forgotten.
     totals: Vec<Total>,
 }
@@ -35,6 +35,8 @@ pub struct Records {
 pub struct Pending {
     /// Which.
     pub record: RecordRef,
+    /// Batch and row of the record that it corrects, of the same application.
+    pub original: Option<(u32, u16)>,
     /// Its scene.
     pub scene: SceneNo,
     /// The day it counts for.
@@ -45,8 +47,10 @@ pub struct Pending {
 
 /// A trip's fingerprint, in whole seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Trip {
+pub struct Trip {
     app: AppNo,
+    /// Batch and row of the record that reported it; of the original, where it was corrected.
+    place: (u32, u16),
     kind: u8,
     from: i64,
     seconds: i64,
@@ -58,15 +62,30 @@ pub struct Total {
     app: AppNo,
     scene: SceneNo,
     month: Month,
-    pending: Grams,
-    issued: Grams,
-    records: u32,
+    pub(super) pending: Grams,
+    pub(super) issued: Grams,
+    pub(super) voided: Grams,
+    pub(super) records: u32,
+}
+
+impl Pending {
+    /// Whether it is what an original counts for.
+    pub(super) fn is_of(&self, original: RecordRef) -> bool {
+        let own = (self.record.batch, self.record.row);
+        let place = (original.batch, original.row);
+        self.record.app == original.app && self.original.unwrap_or(own) == place
+    }
 }
 
 impl Trip {
     /// The fingerprint of a trip; none for what is no trip. A vehicle's period and a household's
     /// month are unique by their claims (decision 9), and one citizen may have two cars.
-    fn of(app: AppNo, kind: BehaviourKind, from: Timestamp, to: Timestamp) -> Option<Self> {
+    pub(super) fn of(
+        record: RecordRef,
+        kind: BehaviourKind,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Option<Self> {
         let kind = match kind {
             BehaviourKind::Rail => 0,
             BehaviourKind::Bus => 1,
@@ -76,7 +95,13 @@ impl Trip {
             | BehaviourKind::Photovoltaic => return None,
         };
         let (from, to) = (from.0.div_euclid(1000), to.0.div_euclid(1000));
-        Some(Self { app, kind, from, seconds: to.saturating_sub(from) })
+        let (app, place) = (record.app, (record.batch, record.row));
+        Some(Self { app, place, kind, from, seconds: to.saturating_sub(from) })
+    }
+
+    /// Whether an original reported it.
+    pub(super) fn is_of(&self, original: RecordRef) -> bool {
+        self.app == original.app && self.place == (original.batch, original.row)
     }
 
     fn span(&self) -> (i64, i64) {
@@ -106,14 +131,15 @@ impl Records {
     }
 
     /// Whether another application's record of this trip counts already (INV-10).
-    fn has_other_report(&self, app: AppNo, behaviour: &Behaviour) -> bool {
+    pub(super) fn has_other_report(&self, app: AppNo, behaviour: &Behaviour) -> bool {
         let (from, to) = behaviour.span();
-        Trip::of(app, behaviour.kind(), from, to)
+        // Only trips of other applications are compared: by which record does not matter.
+        Trip::of(RecordRef { app, batch: 0, row: 0 }, behaviour.kind(), from, to)
             .is_some_and(|trip| self.trips.iter().any(|known| known.is_same_trip(&trip)))
     }
 
     fn submitted(&mut self, pending: Pending, trip: Option<Trip>) {
-        let Pending { record, scene, day, grams } = pending;
+        let Pending { record, scene, day, grams, .. } = pending;
         self.trips.extend(trip);
         match self.days.iter_mut().find(|(of, on, _)| *of == scene && *on == day) {
             Some((_, _, used)) => *used = used.saturating_add(grams),
@@ -125,23 +151,23 @@ impl Records {
         self.pending.push(pending);
     }
 
-    fn total(&mut self, app: AppNo, scene: SceneNo, month: Month) -> &mut Total {
+    pub(super) fn total(&mut self, app: AppNo, scene: SceneNo, month: Month) -> &mut Total {
         let same = |total: &Total| (total.app, total.scene, total.month) == (app, scene, month);
         let place = self.totals.iter().position(same).unwrap_or_else(|| {
-            let (pending, issued) = (Grams::ZERO, Grams::ZERO);
-            self.totals.push(Total { app, scene, month, pending, issued, records: 0 });
+            let (pending, issued, voided) = (Grams::ZERO, Grams::ZERO, Grams::ZERO);
+            self.totals.push(Total { app, scene, month, pending, issued, voided, records: 0 });
             self.totals.len() - 1
         });
         &mut self.totals[place]
     }
 
     /// Takes a record off the pending ones: issued, or refused, which frees what it used of the
-    /// caps. False where it was not pending.
+    /// caps. Nothing where it was not pending.
     #[must_use]
-    pub(super) fn settle(&mut self, record: RecordRef, issued: bool) -> bool {
-        let place = self.pending.iter().position(|pending| pending.record == record);
-        let Some(place) = place else { return false };
-        let Pending { scene, day, grams, .. } = self.pending.remove(place);
+    pub(super) fn settle(&mut self, record: RecordRef, issued: bool) -> Option<Pending> {
+        let place = self.pending.iter().position(|pending| pending.record == record)?;
+        let pending = self.pending.remove(place);
+        let Pending { scene, day, grams, .. } = pending;
         let total = self.total(record.app, scene, day.month());
         total.pending = total.pending.saturating_sub(grams);
         if issued {
@@ -151,7 +177,7 @@ impl Records {
         {
             *used = used.saturating_sub(grams);
         }
-        true
+        Some(pending)
     }
 
     fn outlived_by(&self, before: Day) -> bool {
@@ -172,6 +198,7 @@ impl Records {
             month: total.month,
             pending: total.pending,
             issued: total.issued,
+            voided: total.voided,
             records: total.records,
         };
         self.totals.iter().map(view).collect()
@@ -214,12 +241,20 @@ impl Account {
             self.outlived(facts, submit.floor).into_iter().collect();
         // A row is decided upon what the rows before it have changed.
         let mut state = Cow::Borrowed(self);
+        // What is forgotten in this very turn cannot be amended in it.
+        if submit.rows.iter().any(|row| row.amends.is_some()) {
+            events.iter().for_each(|event| state.to_mut().apply(facts.now, event));
+        }
         for (index, row) in submit.rows.iter().enumerate() {
-            let event = state.row(submit.id, row);
-            if index + 1 < submit.rows.len() {
-                state.to_mut().apply(facts.now, &event);
+            let before = events.len();
+            match row.amends {
+                Some(original) => events.extend(state.amend(facts, submit.id, row, original)),
+                None => events.push(state.row(submit.id, row)),
             }
-            events.push(event);
+            if index + 1 < submit.rows.len() {
+                let state = state.to_mut();
+                events[before..].iter().for_each(|event| state.apply(facts.now, event));
+            }
         }
         let decided = u32::try_from(submit.rows.len()).unwrap_or(u32::MAX);
         Ok(Decision { events, reply: AccountReply::Routed { decided } })
@@ -227,9 +262,11 @@ impl Account {
 
     /// What can be forgotten now, if anything.
     pub(super) fn outlived(&self, facts: &Facts<'_>, floor: u64) -> Option<AccountEvent> {
-        let window = i32::from(facts.policy.acceptance_days).saturating_add(LATE_DAYS);
+        let window = i32::from(facts.policy.remembered_days()).saturating_add(LATE_DAYS);
         let before = facts.now.day().plus(window.saturating_neg());
-        let due = self.messages.outlived_by(floor) || self.records.outlived_by(before);
+        let due = self.messages.outlived_by(floor)
+            || self.records.outlived_by(before)
+            || self.issued.outlived_by(before);
         due.then_some(AccountEvent::Forgotten { floor, before })
     }
 
@@ -237,14 +274,14 @@ impl Account {
     fn row(&self, message: MessageId, row: &SubmitRow) -> AccountEvent {
         let (record, scene) = (row.record, row.scene);
         match self.accepted_grams(row) {
-            Ok(grams) => {
-                let ((from, to), day) = (row.behaviour.span(), row.behaviour.day());
+            Ok((behaviour, grams)) => {
+                let ((from, to), day) = (behaviour.span(), behaviour.day());
                 let pending = self.records.pending.iter().map(|pending| pending.day);
                 AccountEvent::RecordSubmitted {
                     record,
                     message,
                     scene,
-                    kind: row.behaviour.kind(),
+                    kind: behaviour.kind(),
                     from,
                     to,
                     day,
@@ -261,8 +298,10 @@ impl Account {
     }
 
     /// The ladder of a row; the grams that count when it is climbed.
-    fn accepted_grams(&self, row: &SubmitRow) -> Result<Grams, Reason> {
+    fn accepted_grams<'r>(&self, row: &'r SubmitRow) -> Result<(&'r Behaviour, Grams), Reason> {
         let app = row.record.app;
+        // Only a row that amends another one may have none, and is decided elsewhere.
+        let behaviour = row.behaviour.as_ref().ok_or(Reason::Malformed)?;
         if self.person.is_none() {
             return Err(Reason::AccountNotOpen);
         }
@@ -272,30 +311,27 @@ impl Account {
         if !self.consents.is_bound(app, &row.ccid) {
             return Err(Reason::UnknownCcid);
         }
-        if !self.consents.was_lit(app, row.scene, row.behaviour.span()) {
+        if !self.consents.was_lit(app, row.scene, behaviour.span()) {
             return Err(Reason::SceneNotLit);
         }
-        if self.records.has_other_report(app, &row.behaviour) {
+        if self.records.has_other_report(app, behaviour) {
             return Err(Reason::TripAlreadyReported);
         }
-        let grams = self.within_caps(row)?;
-        if self.books.takes(grams) { Ok(grams) } else { Err(Reason::OutOfRange) }
+        let grams = self.room_left(row, behaviour.day(), row.grams);
+        // A record without grams uses nothing of a cap, and is accepted as what it is.
+        if grams.is_zero() && !row.grams.is_zero() {
+            return Err(Reason::DailyCapReached);
+        }
+        if self.books.takes(grams) { Ok((behaviour, grams)) } else { Err(Reason::OutOfRange) }
     }
 
-    /// Cuts to what the caps leave (decision 12), the day's first.
-    fn within_caps(&self, row: &SubmitRow) -> Result<Grams, Reason> {
-        let day = row.behaviour.day();
+    /// Cuts grams to what the caps leave (decision 12), the day's first.
+    pub(super) fn room_left(&self, row: &SubmitRow, day: Day, grams: Grams) -> Grams {
         let of_day = || self.records.of_day(row.scene, day);
         let of_month = || self.records.of_month(row.scene, day.month());
         let daily = row.daily_cap.map(|cap| cap.saturating_sub(of_day()));
         let monthly = row.monthly_cap.map(|cap| cap.saturating_sub(of_month()));
-        let left = [daily, monthly].into_iter().flatten().min();
-        match left {
-            // A record without grams uses nothing of a cap, and is accepted as what it is.
-            Some(left) if left.is_zero() && !row.grams.is_zero() => Err(Reason::DailyCapReached),
-            Some(left) => Ok(row.grams.min(left)),
-            None => Ok(row.grams),
-        }
+        [Some(grams), daily, monthly].into_iter().flatten().min().unwrap_or(grams)
     }
 
     pub(super) fn apply_submission(&mut self, event: &AccountEvent) {
@@ -311,8 +347,9 @@ impl Account {
                 grams,
                 ..
             } => {
-                let pending = Pending { record: *record, scene: *scene, day: *day, grams: *grams };
-                let trip = Trip::of(record.app, *kind, *from, *to);
+                let (scene, day, grams) = (*scene, *day, *grams);
+                let pending = Pending { record: *record, original: None, scene, day, grams };
+                let trip = Trip::of(*record, *kind, *from, *to);
                 self.records.submitted(pending, trip);
                 self.messages.remember(*message);
             }
@@ -323,6 +360,7 @@ impl Account {
             AccountEvent::Forgotten { floor, before } => {
                 self.messages.forget(*floor);
                 self.records.forget(*before);
+                self.issued.forget(*before);
             }
             _ => self.torn = true,
         }

@@ -10,7 +10,7 @@ use crate::machines::pages::FreshPages;
 
 /// Claims that ride in the snapshot at most; as many are sealed as a page. Some 45 bytes each.
 pub const PAGE: usize = 512;
-/// Days beyond the acceptance window for which serials are kept: corrections and late batches.
+/// Days beyond that window for which serials are kept: late batches.
 const LATE_DAYS: i32 = 3;
 
 /// A serial as sixteen bytes of its SM3. Two that collide would have to be made on purpose, by the
@@ -50,7 +50,7 @@ pub struct Claims {
     pages: VecDeque<Sealed>,
     /// Number of the next page.
     next_page: u64,
-    /// Longest acceptance window ever decided under, in days.
+    /// Longest window ever decided under, in days: of acceptance, or of correction.
     window: u16,
     /// Behaviour before this day is not accepted any more: its serials may be forgotten.
     forgotten_before: Day,
@@ -88,8 +88,8 @@ impl Claims {
     }
 
     /// Lets go of pages whose newest day is accepted no more.
-    pub fn forget(&mut self, today: Day, acceptance_days: u16) {
-        self.window = self.window.max(acceptance_days);
+    pub fn forget(&mut self, today: Day, remembered_days: u16) {
+        self.window = self.window.max(remembered_days);
         let days = i32::from(self.window).saturating_add(LATE_DAYS);
         let before = today.plus(days.saturating_neg());
         if self.pages.front().is_none_or(|page| page.newest >= before) {

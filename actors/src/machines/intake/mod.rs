@@ -9,7 +9,8 @@ use std::collections::HashSet;
 
 use carbon_protocol::entry::Stream;
 use carbon_protocol::intake::{
-    Batch, BatchRow, CheckedRow, IntakeCommand, IntakeEvent, IntakeReply, Receipt, RowVerdict,
+    Amends, Batch, BatchRow, CheckedRow, IntakeCommand, IntakeEvent, IntakeReply, Receipt,
+    RowVerdict,
 };
 use carbon_protocol::signature::digest16;
 use carbon_protocol::{AppNo, Reason, RecordRef, Rejection, Serial, Timestamp};
@@ -60,6 +61,13 @@ impl Intake {
         let mut seen = HashSet::with_capacity(batch.rows.len());
         let verdicts: Vec<RowVerdict> =
             batch.rows.iter().map(|row| self.verdict(facts, row, &mut seen)).collect();
+        let amends = |row: &CheckedRow| {
+            let original = row.amends.clone()?;
+            let known = self.claims.find(&record_key(&original));
+            let record = known.map(|claim| claim.record(self.app));
+            let day = known.map_or(facts.now.day(), |claim| claim.day);
+            Some(Amends { original, record, day })
+        };
         let rows = batch.rows.iter().zip(&verdicts).map(|(row, verdict)| BatchRow {
             serial: row.serial.clone(),
             digest: row.digest,
@@ -67,6 +75,7 @@ impl Intake {
             account: row.account,
             scene: row.scene,
             behaviour: row.behaviour.clone(),
+            amends: amends(row),
             claimed_grams: row.claimed_grams,
             grams: row.grams,
             verdict: *verdict,
@@ -75,7 +84,7 @@ impl Intake {
             batch: number,
             serial: batch.serial.clone(),
             digest: batch.digest,
-            acceptance_days: facts.policy.acceptance_days,
+            remembered_days: facts.policy.remembered_days(),
             rows: rows.collect(),
         };
         let receipt = Receipt { batch: number, replay: false, verdicts };
@@ -103,14 +112,21 @@ impl Intake {
         if row.scene.is_none() {
             return RowVerdict::Refused(Reason::UnknownScene);
         }
+        let original = row.amends.as_ref().map(|serial| self.claims.find(&record_key(serial)));
+        let (day, window) = match (original, &row.behaviour) {
+            (Some(None), _) => return RowVerdict::Refused(Reason::UnknownRecord),
+            (Some(Some(original)), _) => (original.day, facts.policy.correction_days),
+            (None, Some(behaviour)) => (behaviour.day(), facts.policy.acceptance_days),
+            (None, None) => return RowVerdict::Refused(Reason::Malformed),
+        };
         let tolerance = i64::from(facts.policy.future_tolerance_seconds);
-        if row.behaviour.span().1 > facts.now.plus_seconds(tolerance) {
+        let ended = row.behaviour.as_ref().map(|behaviour| behaviour.span().1);
+        if ended.is_some_and(|ended| ended > facts.now.plus_seconds(tolerance)) {
             return RowVerdict::Refused(Reason::InFuture);
         }
-        let window = i32::from(facts.policy.acceptance_days);
-        let oldest = facts.now.day().plus(window.saturating_neg());
+        let oldest = facts.now.day().plus(i32::from(window).saturating_neg());
         // A longer window does not bring back what was forgotten under a shorter one.
-        if row.behaviour.day() < oldest.max(self.claims.forgotten_before()) {
+        if day < oldest.max(self.claims.forgotten_before()) {
             return RowVerdict::Refused(Reason::TooOld);
         }
         RowVerdict::Received
@@ -163,7 +179,7 @@ impl Machine for Intake {
     }
 
     fn apply(&mut self, at: Timestamp, event: &IntakeEvent) {
-        let IntakeEvent::BatchReceived { batch, serial, digest, acceptance_days, rows } = event;
+        let IntakeEvent::BatchReceived { batch, serial, digest, remembered_days, rows } = event;
         self.torn |= self.last.checked_add(1) != Some(*batch);
         self.last = *batch;
         let whole = Claim {
@@ -179,11 +195,11 @@ impl Machine for Intake {
                 let key = record_key(&content.serial);
                 // INV-02: a serial that is claimed is never claimed again.
                 self.torn |= self.claims.find(&key).is_some();
-                let (digest, day) = (content.digest, content.behaviour.day());
+                let (digest, day) = (content.digest, content.day());
                 self.claims.remember(Claim { key, digest, batch: *batch, row, day });
             }
         }
-        self.claims.forget(at.day(), *acceptance_days);
+        self.claims.forget(at.day(), *remembered_days);
     }
 
     fn check(&self) -> Result<(), Violation> {

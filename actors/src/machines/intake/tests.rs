@@ -19,7 +19,7 @@ fn now() -> Timestamp {
 }
 
 fn policy(acceptance_days: u16) -> Policy {
-    Policy { acceptance_days, ..fixtures::policy() }
+    Policy { acceptance_days, correction_days: 30, ..fixtures::policy() }
 }
 
 fn serial(text: &str) -> Serial {
@@ -35,7 +35,8 @@ fn row(name: &str, content: u8, at: Timestamp) -> CheckedRow {
         ccid: Ccid::parse("c").unwrap(),
         account: Some(AccountId([1; 16])),
         scene: Some(SceneNo(1)),
-        behaviour: Behaviour::Bus(Bus { line, boarding_time: at, order_no }),
+        behaviour: Some(Behaviour::Bus(Bus { line, boarding_time: at, order_no })),
+        amends: None,
         claimed_grams: Grams(5),
         grams: Grams(5),
         refused: None,
@@ -139,6 +140,66 @@ fn the_ladder_of_a_row_first_fault_wins() {
 }
 
 #[test]
+fn a_row_that_amends_finds_its_original() {
+    let amending = |name: &str, original: &str, at: Timestamp| CheckedRow {
+        amends: Some(serial(original)),
+        ..row(name, 9, at)
+    };
+    let voiding = |name: &str, original: &str| CheckedRow {
+        behaviour: None,
+        ..amending(name, original, now())
+    };
+    let mut desk = Desk::new();
+    desk.accept(&batch("first", 1, vec![row("a", 1, now())])).unwrap();
+    let rows = vec![
+        amending("b", "a", now()),
+        voiding("c", "a"),
+        voiding("d", "nothing"),
+        // Its own serial, or one of the same batch, is no original yet.
+        voiding("e", "b"),
+        CheckedRow { behaviour: None, ..row("f", 1, now()) },
+    ];
+    let facts = Facts { now: desk.now, policy: &desk.policy };
+    let decision = desk.intake.decide(&facts, &batch("second", 2, rows.clone())).unwrap();
+    let IntakeEvent::BatchReceived { rows: journaled, .. } = &decision.events[0];
+    let original = RecordRef { app: APP, batch: 1, row: 0 };
+    for row in &journaled[..2] {
+        let amends = row.amends.as_ref().unwrap();
+        assert_eq!((amends.record, row.day()), (Some(original), now().day()));
+    }
+    let receipt = desk.accept(&batch("second", 2, rows.clone())).unwrap();
+    let unknown = refused(Reason::UnknownRecord);
+    let received = RowVerdict::Received;
+    assert_eq!(
+        receipt.verdicts,
+        [received, received, unknown, unknown, refused(Reason::Malformed)]
+    );
+    // The same rows in another batch are replays, and a serial that amended is taken.
+    let again = desk.accept(&batch("third", 3, rows[..2].to_vec())).unwrap();
+    assert!(again.verdicts.iter().all(|verdict| matches!(verdict, RowVerdict::Replayed(_))));
+    let taken = desk.accept(&batch("fourth", 4, vec![row("b", 1, now())])).unwrap();
+    assert_eq!(taken.verdicts, [refused(Reason::SerialConflict)]);
+}
+
+#[test]
+fn the_window_of_corrections_is_the_policys() {
+    for (days, correction_days, verdict) in [
+        (10, 10, RowVerdict::Received),
+        (11, 10, refused(Reason::TooOld)),
+        (40, 60, RowVerdict::Received),
+        (61, 60, refused(Reason::TooOld)),
+    ] {
+        let mut desk = Desk::new();
+        desk.policy.correction_days = correction_days;
+        desk.accept(&batch("first", 1, vec![row("a", 1, now())])).unwrap();
+        desk.now = now().plus_ms(days * DAY);
+        let void = CheckedRow { behaviour: None, amends: Some(serial("a")), ..row("b", 1, now()) };
+        let receipt = desk.accept(&batch("second", 2, vec![void])).unwrap();
+        assert_eq!(receipt.verdicts, [verdict], "{days} days, {correction_days} allowed");
+    }
+}
+
+#[test]
 fn a_batch_is_accepted_once() {
     let mut desk = Desk::new();
     let rows = || vec![row("a", 1, now()), row("a", 1, now()), row("b", 1, now())];
@@ -203,16 +264,16 @@ fn planted_faults_are_noticed() {
     desk.accept(&batch("x", 1, vec![row("a", 1, now())])).unwrap();
     let facts = Facts { now: now(), policy: &policy(30) };
     let again = desk.intake.decide(&facts, &batch("y", 1, vec![row("b", 1, now())])).unwrap();
-    let IntakeEvent::BatchReceived { batch, serial, digest, acceptance_days, mut rows } =
+    let IntakeEvent::BatchReceived { batch, serial, digest, remembered_days, mut rows } =
         again.events[0].clone();
     rows[0].serial = Serial::parse("a").unwrap();
     let claimed_twice =
-        IntakeEvent::BatchReceived { batch, serial: serial.clone(), digest, acceptance_days, rows };
+        IntakeEvent::BatchReceived { batch, serial: serial.clone(), digest, remembered_days, rows };
     let skipped = IntakeEvent::BatchReceived {
         batch: batch + 1,
         serial,
         digest,
-        acceptance_days,
+        remembered_days,
         rows: Vec::new(),
     };
     for event in [claimed_twice, skipped] {

@@ -82,6 +82,7 @@ impl Batch {
                     scene: scene.code.clone(),
                     behaviour,
                     reduction_grams: grams.context("a scene that prices something else")?,
+                    corrects: None,
                 },
                 refused: None,
             };
@@ -99,6 +100,7 @@ impl Batch {
         Ok(SubmitRequest {
             batch_serial: Serial::parse(&self.serial)?,
             records: rows.iter().map(|row| row.record.clone()).collect(),
+            voids: Vec::new(),
         })
     }
 

@@ -90,7 +90,7 @@ fn enter(ground: &Ground, batch: &Batch, rows: &[Row], receipt: &Receipt, due: I
             Some(reason) => (VerdictStatus::Refused, Some(reason)),
             None => (VerdictStatus::Received, None),
         };
-        let Verdict { serial, status, reason } = verdict;
+        let Verdict { serial, status, reason, .. } = verdict;
         let what = || format!("verdict of {serial}");
         ground.comparisons.same("verdicts", what, &expected, &(*status, *reason));
         if *status == VerdictStatus::Received {

@@ -1,6 +1,7 @@
 //! Tests of the account machine: a desk that plays the shell, tables of what is asked and what must
 //! come of it, random walks, and planted faults that the invariants must notice.
 
+mod amending;
 mod closing;
 mod consenting;
 mod ordering;
@@ -222,7 +223,8 @@ fn ride(app: AppNo, batch: u32, row: u16, at: Timestamp, grams: u64) -> SubmitRo
         record: RecordRef { app, batch, row },
         ccid: ccid(app),
         scene: TRIPS,
-        behaviour: Behaviour::Bus(Bus { line, boarding_time: at, order_no }),
+        behaviour: Some(Behaviour::Bus(Bus { line, boarding_time: at, order_no })),
+        amends: None,
         grams: Grams(grams),
         daily_cap: None,
         monthly_cap: None,
@@ -231,18 +233,19 @@ fn ride(app: AppNo, batch: u32, row: u16, at: Timestamp, grams: u64) -> SubmitRo
 
 /// A bike ride on `BIKES` of so many minutes.
 fn bike(app: AppNo, batch: u32, from: Timestamp, minutes: i64, grams: u64) -> SubmitRow {
-    let behaviour = Behaviour::Bike(Bike {
+    let behaviour = Some(Behaviour::Bike(Bike {
         start_time: from,
         end_time: from.plus_ms(minutes * 60_000),
         distance_metres: Metres(2000),
         order_no: Label::parse("b").unwrap(),
-    });
+    }));
     SubmitRow { scene: BIKES, behaviour, ..ride(app, batch, 0, from, grams) }
 }
 
 fn outcome(event: &AccountEvent) -> Option<Result<Grams, Reason>> {
     match event {
         AccountEvent::RecordSubmitted { grams, .. } => Some(Ok(*grams)),
+        AccountEvent::RecordAmended { grams, .. } => Some(Ok(*grams)),
         AccountEvent::RecordRefused { reason, .. } => Some(Err(*reason)),
         _ => None,
     }

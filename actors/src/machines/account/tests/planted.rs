@@ -33,6 +33,15 @@ const FAULTS: &[Fault] = &[
             account.books.falsify(PointsPlace::Available, 1);
         },
     ),
+    (
+        "a debt beside points that can be spent",
+        "INV-05",
+        || Desk::with_points(50),
+        |account| {
+            account.books.falsify(PointsPlace::Owed, 1);
+            account.books.falsify(PointsPlace::Receivable, -1);
+        },
+    ),
     ("an event that did not fit", "INV-01", Desk::ready, |account| account.torn = true),
     ("a pending record twice", "INV-02", pending, |account| {
         let again = account.records.pending[0].clone();
