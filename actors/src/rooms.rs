@@ -26,8 +26,10 @@ pub struct Rooms<M: Housed> {
 enum Room<M: Housed> {
     /// Its actor lives in it; milliseconds since `opened` of the last message.
     Awake { address: Addr<Shell<M>>, last_used: AtomicU64 },
-    /// Its actor was asked to leave; what comes meanwhile waits for the next one.
-    Leaving(Vec<Ask<M>>),
+    /// Its actor was asked to leave; what comes meanwhile waits for the next one. The address is
+    /// kept until it has left: an actor whose last address is dropped may stop with messages in its
+    /// mailbox, that to leave among them, and nobody would open the room again.
+    Leaving { _address: Addr<Shell<M>>, queue: Vec<Ask<M>> },
     /// Its actor found an invariant broken.
     Quarantined,
 }
@@ -49,8 +51,10 @@ impl<M: Housed> Rooms<M> {
                 last_used.store(self.now(), Ordering::Relaxed);
                 post(address, ask);
             }
-            Room::Leaving(queue) if queue.len() < house.limits.waiting_commands => queue.push(ask),
-            Room::Leaving(_) => ask.broken(Failure::Busy("room")),
+            Room::Leaving { queue, .. } if queue.len() < house.limits.waiting_commands => {
+                queue.push(ask);
+            }
+            Room::Leaving { .. } => ask.broken(Failure::Busy("room")),
             Room::Quarantined => ask.broken(Failure::Invariant("quarantined".into())),
         }
     }
@@ -73,7 +77,7 @@ impl<M: Housed> Rooms<M> {
     pub(crate) fn vacate(&self, house: &Arc<House>, stream: Stream) {
         let Entry::Occupied(mut room) = self.rooms.entry(stream) else { return };
         let queue = match room.get_mut() {
-            Room::Leaving(queue) => std::mem::take(queue),
+            Room::Leaving { queue, .. } => std::mem::take(queue),
             Room::Awake { .. } => Vec::new(),
             Room::Quarantined => return,
         };
@@ -101,7 +105,7 @@ impl<M: Housed> Rooms<M> {
         let before = self.now().saturating_sub(idle);
         let is_idle = |room: &Room<M>| match room {
             Room::Awake { last_used, .. } => last_used.load(Ordering::Relaxed) < before,
-            Room::Leaving(_) | Room::Quarantined => false,
+            Room::Leaving { .. } | Room::Quarantined => false,
         };
         let idle = self.rooms.iter().filter(|room| is_idle(room.value()));
         let mut idle: Vec<Stream> = idle.map(|room| *room.key()).collect();
@@ -109,13 +113,18 @@ impl<M: Housed> Rooms<M> {
         idle.sort_unstable();
         for stream in idle {
             let Some(mut room) = self.rooms.get_mut(&stream) else { continue };
-            let asked = match room.value() {
+            let leaving = match room.value() {
                 // A full mailbox is no idle one.
-                room @ Room::Awake { address, .. } if is_idle(room) => address.try_send(Leave),
-                _ => continue,
+                room @ Room::Awake { address, .. } if is_idle(room) => {
+                    let asked = address.try_send(Leave);
+                    asked
+                        .ok()
+                        .map(|()| Room::Leaving { _address: address.clone(), queue: Vec::new() })
+                }
+                _ => None,
             };
-            if asked.is_ok() {
-                *room.value_mut() = Room::Leaving(Vec::new());
+            if let Some(leaving) = leaving {
+                *room.value_mut() = leaving;
             }
         }
     }
