@@ -8,7 +8,6 @@ pub mod connections;
 mod declarations;
 pub mod demonstration;
 mod disk;
-pub mod distances;
 mod docs;
 pub mod http;
 pub mod identity;

@@ -9,8 +9,7 @@ use carbon::config::Config;
 use carbon::conformity::Conform;
 use carbon::stories::Stories;
 use carbon::wiring::{self, Layout};
-use carbon::{demonstration, distances, maintenance, populate, simulation};
-use carbon_protocol::Day;
+use carbon::{demonstration, maintenance, populate, simulation};
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
@@ -34,7 +33,6 @@ const FALLEN: i32 = 70;
   carbon sandbox --help                  partners and identity service for a platform
   carbon simulate simulations/scenarios/smoke.toml
   carbon simulate --virtual simulations/scenarios/virtual/storm.toml --seeds 0..200
-  carbon import-distances metro.csv --source \"the metro\" --effective 2026-12-01
   carbon conform scene --base https://your.server/carbon --keys my-app.json
   carbon store verify --data .data       walks the journal and derives every balance again
 
@@ -58,8 +56,6 @@ enum Command {
     /// it with the books: 0 all is well, 1 a threshold or a book, 2 saturated, 3 cannot begin. With
     /// --virtual: the platform itself under a virtual clock, with everything that can go wrong.
     Simulate(Simulate),
-    /// Imports the distances between the metro's stations (Z301) into a platform that runs.
-    ImportDistances(ImportDistances),
     /// Plays the platform against a partner's own server, and tells what to mend: 0 all is well,
     /// 1 something is to be mended, 3 cannot begin.
     Conform(Conform),
@@ -118,27 +114,6 @@ struct Sandbox {
     /// new to them. Needs the key of the city's app beside the operator's.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1000))]
     citizens: u16,
-}
-
-#[derive(Args)]
-struct ImportDistances {
-    /// CSV with the columns station_a,station_b,metres.
-    file: PathBuf,
-    /// Where it comes from.
-    #[arg(long)]
-    source: String,
-    /// First day of behaviour that it measures.
-    #[arg(long)]
-    effective: Day,
-    /// It was agreed with the operator of the metro.
-    #[arg(long)]
-    verified: bool,
-    /// The platform's address.
-    #[arg(long, default_value = "http://127.0.0.1:8080")]
-    platform: String,
-    /// File with the operator's key (the platform writes it into its data folder).
-    #[arg(long, default_value = ".data/operator.key")]
-    operator_key: PathBuf,
 }
 
 #[derive(Args)]
@@ -262,7 +237,6 @@ fn main() -> ExitCode {
         Command::Demo(demo) => run(demo.run()),
         Command::Serve(serve) => run(serve.run()),
         Command::Sandbox(sandbox) => run(sandbox.run()),
-        Command::ImportDistances(import) => run(import.run()),
         Command::Admin(admin) => run(admin.run()),
         Command::Simulate(Simulate { compare: Some(compare), .. }) => compare.run(),
         Command::Simulate(simulate) => simulate.run(),
@@ -358,16 +332,6 @@ impl Sandbox {
         }
         println!("{}", sandbox.summary());
         wiring::signal().await?;
-        Ok(ExitCode::SUCCESS)
-    }
-}
-
-impl ImportDistances {
-    async fn run(self) -> anyhow::Result<ExitCode> {
-        let Self { file, source, effective, verified, platform, operator_key } = self;
-        let import =
-            distances::Import { platform, operator_key, file, source, effective, verified };
-        println!("{}", distances::import(import).await?);
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -126,17 +126,19 @@ async fn a_dictionary_is_imported_by_command_and_a_bad_one_refused_by_line() {
     let import = |csv: &str| {
         std::fs::write(&file, csv).unwrap();
         let mut import = std::process::Command::new(binary());
-        import.arg("import-distances").arg(&file).args(["--source", "a test"]);
-        import.args(["--effective", "2026-12-01", "--platform", &server.url]);
-        import.arg("--operator-key").arg(folder.path().join("data/operator.key"));
+        import.args(["admin", "--json", "--url", &server.url, "--key"]);
+        import.arg(folder.path().join("data/operator.key"));
+        import.args(["dictionaries", "import"]).arg(&file);
+        import.args(["--source", "a test", "--effective", "2026-12-01"]);
         let done = import.output().unwrap();
         let said = [done.stdout, done.stderr].concat();
         (done.status.success(), String::from_utf8(said).unwrap())
     };
     let good = "station_a,station_b,metres\nA,B,1500\n";
-    assert_eq!(import(good), (true, "imported\n".to_owned()));
+    let (first, said) = import(good);
+    assert!(first && said.contains("\"replay\": false"), "{said}");
     let (again, said) = import(good);
-    assert!(again && said.contains("already"), "{said}");
+    assert!(again && said.contains("\"replay\": true"), "{said}");
     let (bad, said) = import("station_a,station_b,metres\nA,B,1500\nB,A,far\nC\n");
     assert!(!bad, "{said}");
     assert!(said.contains("line 3: metres are no whole number; line 4: expected"), "{said}");

@@ -1,7 +1,11 @@
 //! `carbon admin`: a thin client of the operator's interfaces. Every command is one call under
 //! `/admin/v1`; what it answers is shown as a table, or as it came with `--json`.
 
+mod data;
+mod keys;
+mod pushes;
 mod requests;
+mod runs;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -33,6 +37,10 @@ const PATIENCE: Duration = Duration::from_secs(600);
   carbon admin settlements file bank-mall 2026-11-24 --out settlement.csv
   carbon admin trial-balance --json
   carbon admin accounts look-up < id-number.txt
+  carbon admin dictionaries import distances.csv --source \"the metro\" --effective 2026-12-01
+  carbon admin keys add metro-app secret --valid-from 2026-12-01T00:00:00+08:00
+  carbon admin pushes list metro-app --status PARKED
+  carbon admin quality sample metro-app --serial q-1 --from 2026-11-01 --to 2026-11-24
   carbon admin audit --operator li.na --from 2026-11-24T00:00:00+08:00
 
 Exit codes: 0 done, 1 refused or out of reach, 2 misspoken.")]
@@ -130,6 +138,10 @@ async fn send(url: &str, key: &str, call: &Call) -> anyhow::Result<Answer> {
             .post(address)
             .header("content-type", "application/json")
             .body(serde_json::to_vec(body)?),
+        (Method::PostCsv, body) => client
+            .post(address)
+            .header("content-type", "text/csv")
+            .body(body.as_str().unwrap_or_default().to_owned()),
     };
     let request = request.bearer_auth(key).header("accept-language", "en");
     let answer = request.send().await.map_err(reqwest::Error::without_url);

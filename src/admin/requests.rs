@@ -3,9 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use carbon_protocol::{AppId, OperatorId, PartnerId, SceneCode, Serial};
+use carbon_protocol::{AppId, OperatorId, PartnerId, SceneCode};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
+
+use super::data::{Dictionaries, Quality};
+use super::keys::Keys;
+use super::pushes::Pushes;
+use super::runs::Runs;
 
 /// One call under `/admin/v1`.
 #[derive(Debug, PartialEq)]
@@ -14,7 +19,7 @@ pub struct Call {
     pub method: Method,
     /// Behind `/admin/v1/`.
     pub path: String,
-    /// Of a look.
+    /// Of a look, and of what is imported.
     pub query: Vec<(&'static str, String)>,
     /// Of an act.
     pub body: Value,
@@ -29,20 +34,22 @@ pub enum Method {
     Get,
     /// An act.
     Post,
+    /// An act with a CSV file, which is the body's text.
+    PostCsv,
 }
 
-fn look(path: impl Into<String>) -> Call {
+pub fn look(path: impl Into<String>) -> Call {
     let (path, query) = (path.into(), Vec::new());
     Call { method: Method::Get, path, query, body: Value::Null, out: None }
 }
 
-fn act(path: impl Into<String>, body: Value) -> Call {
+pub fn act(path: impl Into<String>, body: Value) -> Call {
     let (path, query) = (path.into(), Vec::new());
     Call { method: Method::Post, path, query, body, out: None }
 }
 
 impl Call {
-    fn with(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
+    pub fn with(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
         self.query.extend(value.map(|value| (name, value.to_string())));
         self
     }
@@ -78,6 +85,9 @@ pub enum Command {
     /// Partners' applications.
     #[command(subcommand)]
     Applications(Applications),
+    /// Keys of applications.
+    #[command(subcommand)]
+    Keys(Keys),
     /// Scenes (场景).
     #[command(subcommand)]
     Scenes(Scenes),
@@ -90,14 +100,18 @@ pub enum Command {
     /// Methodologies (方法学), as the interface's documentation has them.
     #[command(subcommand)]
     Methodologies(Declared),
+    /// Distances between the metro's stations (Z301).
+    #[command(subcommand)]
+    Dictionaries(Dictionaries),
+    /// The quality of partners' data, by samples of their raw data (C201).
+    #[command(subcommand)]
+    Quality(Quality),
     /// Issuance runs (签发批次).
     #[command(subcommand)]
     Runs(Runs),
-    /// How pushes to an application go.
-    Pushes {
-        /// The application.
-        app: AppId,
-    },
+    /// Pushes to an application.
+    #[command(subcommand)]
+    Pushes(Pushes),
     /// Settlements of malls.
     #[command(subcommand)]
     Settlements(Settlements),
@@ -227,88 +241,6 @@ pub enum Scenes {
 }
 
 #[derive(Subcommand)]
-pub enum Runs {
-    /// Lists them, newest first.
-    List {
-        /// Where an earlier answer goes on.
-        #[arg(long)]
-        cursor: Option<String>,
-    },
-    /// Prepares one: it waits for its approval.
-    Prepare(Wish),
-    /// Prepares and approves one in one act, where the policy does not want two persons.
-    Start(Wish),
-    /// Shows one.
-    Show {
-        /// Its number.
-        run: u32,
-    },
-    /// Shows what one would issue if it began now.
-    Preview {
-        /// Its number.
-        run: u32,
-    },
-    /// Approves one, whole or in part: it begins.
-    Approve {
-        /// Its number.
-        run: u32,
-        #[command(flatten)]
-        part: Part,
-    },
-    /// Withdraws one that was prepared.
-    Withdraw {
-        /// Its number.
-        run: u32,
-    },
-}
-
-/// Which records a run is about.
-#[derive(Args)]
-pub struct Wish {
-    /// A serial of your own: the same again is the same run.
-    #[arg(long)]
-    serial: Serial,
-    /// Records of behaviour up to this day.
-    #[arg(long)]
-    through: carbon_protocol::Day,
-    #[command(flatten)]
-    part: Part,
-}
-
-/// Scenes and refusals.
-#[derive(Args)]
-pub struct Part {
-    /// Only this scene; may be said several times.
-    #[arg(long = "scene")]
-    scenes: Vec<SceneCode>,
-    /// Refuse this record; may be said several times.
-    #[arg(long = "exclude", value_name = "APP:SERIAL", value_parser = record)]
-    excluded: Vec<(AppId, Serial)>,
-}
-
-fn record(text: &str) -> Result<(AppId, Serial), String> {
-    let (app, serial) = text.split_once(':').ok_or("an application, a colon, a serial")?;
-    let app = AppId::parse(app).map_err(|error| error.to_string())?;
-    Ok((app, Serial::parse(serial).map_err(|error| error.to_string())?))
-}
-
-impl Part {
-    fn body(&self) -> Value {
-        let excluded = self.excluded.iter();
-        let excluded = excluded.map(|(app, serial)| json!({"appId": app, "serial": serial}));
-        json!({"scenes": self.scenes, "excluded": excluded.collect::<Vec<Value>>()})
-    }
-}
-
-impl Wish {
-    fn body(&self) -> Value {
-        let mut body = self.part.body();
-        (body["serial"], body["through"]) = (json!(self.serial), json!(self.through));
-        body
-    }
-}
-
-#[derive(Subcommand)]
 pub enum Settlements {
     /// Totals of a mall by day.
     Totals {
@@ -372,12 +304,15 @@ impl Command {
                 .with("limit", limit.as_ref()),
             Self::Partners(partners) => partners.call(),
             Self::Applications(applications) => applications.call()?,
+            Self::Keys(keys) => keys.call(),
             Self::Scenes(scenes) => scenes.call()?,
             Self::Agreements(agreements) => agreements.call("agreements")?,
             Self::Policies(policies) => policies.call("policies")?,
             Self::Methodologies(methodologies) => methodologies.call("methodologies")?,
+            Self::Dictionaries(dictionaries) => dictionaries.call()?,
+            Self::Quality(quality) => quality.call(),
             Self::Runs(runs) => runs.call(),
-            Self::Pushes { app } => look("pushes").with("appId", Some(app)),
+            Self::Pushes(pushes) => pushes.call(),
             Self::Settlements(settlements) => settlements.call(),
             Self::TrialBalance => look("trial-balance"),
             Self::Accounts(Accounts::LookUp(whose)) => act("accounts/look-up", whose.body(ask)?),
@@ -461,21 +396,6 @@ fn read(file: &Path) -> anyhow::Result<Value> {
     match file.extension().is_some_and(|extension| extension == "toml") {
         true => toml::from_str(&text).with_context(|| format!("{shown} is not TOML")),
         false => serde_json::from_str(&text).with_context(|| format!("{shown} is not JSON")),
-    }
-}
-
-impl Runs {
-    fn call(&self) -> Call {
-        let of = |run: &u32, what: &str| format!("issuance-runs/{run}{what}");
-        match self {
-            Self::List { cursor } => look("issuance-runs").with("cursor", cursor.as_ref()),
-            Self::Prepare(wish) => act("issuance-runs/prepare", wish.body()),
-            Self::Start(wish) => act("issuance-runs", wish.body()),
-            Self::Show { run } => look(of(run, "")),
-            Self::Preview { run } => look(of(run, "/preview")),
-            Self::Approve { run, part } => act(of(run, "/approve"), part.body()),
-            Self::Withdraw { run } => act(of(run, "/withdraw"), json!({})),
-        }
     }
 }
 

@@ -49,6 +49,24 @@ fn every_command_is_one_call() {
             json!({"moreAppIds": ["a"], "activeTo": "2028-12-31"}),
         ),
         ("runs withdraw 7", "issuance-runs/7/withdraw", json!({})),
+        (
+            "quality sample a --serial s --from 2026-11-01 --to 2026-11-24 --seed 7",
+            "samplings",
+            json!({"serial": "s", "appId": "a", "from": "2026-11-01", "to": "2026-11-24",
+                "size": 100, "seed": 7}),
+        ),
+        ("keys add a secret", "applications/a/keys", json!({"kind": "secret"})),
+        (
+            "keys add-sm2 a 04ab --valid-from 2026-12-01T00:00:00+08:00",
+            "applications/a/keys",
+            json!({"kind": "sm2", "publicKey": "04ab", "validFrom": "2026-12-01T00:00:00+08:00"}),
+        ),
+        ("keys retire a 1", "applications/a/keys/1/retire", json!({})),
+        (
+            "pushes replay a --kind Z305 --event 1-0",
+            "pushes/replay",
+            json!({"appId": "a", "kind": "Z305", "eventId": "1-0"}),
+        ),
         ("accounts look-up", "accounts/look-up", person.clone()),
         ("accounts close", "accounts/close", person),
         (
@@ -68,10 +86,20 @@ fn every_command_is_one_call() {
         ("scenes list", "scenes", ""),
         ("agreements list", "agreements", ""),
         ("policies list", "policies", ""),
+        ("dictionaries list", "dictionaries", ""),
+        ("quality list", "data-quality", ""),
+        ("quality show a", "data-quality/a", ""),
         ("runs list", "issuance-runs", ""),
         ("runs show 7", "issuance-runs/7", ""),
         ("runs preview 7", "issuance-runs/7/preview", ""),
-        ("pushes a", "pushes", "appId=a"),
+        ("keys list a", "applications/a/keys", ""),
+        ("pushes status a", "pushes", "appId=a"),
+        (
+            "pushes list a --kind Z305 --status PARKED",
+            "pushes/events",
+            "appId=a kind=Z305 status=PARKED",
+        ),
+        ("pushes show a 1-0", "pushes/events", "appId=a eventId=1-0"),
         (
             "settlements totals m 2026-11-01 2026-11-30",
             "settlements",
@@ -97,6 +125,10 @@ fn what_cannot_be_meant_is_refused_before_anything_is_sent() {
         "runs approve seven",
         "runs approve 7 --exclude nobody",
         "accounts look-up --app a",
+        "keys add a sm2",
+        "pushes list a --kind Z999",
+        "pushes replay a --kind Z305",
+        "pushes replay a --kind Z305 --from 2026-11-24T00:00:00+08:00",
         "accounts look-up 31010119900101001X",
         "policies declare /nowhere/policy.toml",
         "",
@@ -112,6 +144,18 @@ fn a_policy_is_read_as_the_configuration_writes_it() {
     assert_eq!((&*call.path, &call.body["version"]), ("policies", &json!(1)));
     let policy = serde_json::from_value::<carbon_protocol::policy::Policy>(call.body);
     assert_eq!(policy.unwrap(), crate::declarations::policy().unwrap());
+}
+
+#[test]
+fn a_dictionary_is_sent_as_the_file_has_it() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/dictionary/rail.csv");
+    let import = "--source ours --effective 2026-12-01 --verified";
+    let call = call(&format!("dictionaries import {file} {import}")).unwrap();
+    assert_eq!((call.method, &*call.path), (Method::PostCsv, "dictionaries"));
+    let text = include_str!("../../config/dictionary/rail.csv");
+    assert_eq!(call.body, json!(text));
+    let query = [("source", "ours"), ("effective", "2026-12-01"), ("verified", "true")];
+    assert_eq!(call.query, query.map(|(name, value)| (name, value.to_owned())));
 }
 
 #[test]
