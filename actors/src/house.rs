@@ -269,11 +269,13 @@ impl Housed for Courier {
         &house.couriers
     }
 
-    /// A new address or a resumed one is used at once.
+    /// A new address or a resumed one is used at once; so is what is to be replayed.
     fn after(house: &House, stream: Stream, _: &Self, events: &[CourierEvent]) {
         let Stream::Courier(app) = stream else { return };
         for event in events {
-            if let CourierEvent::AddressSet { kind, .. } | CourierEvent::Paused { kind, .. } = event
+            if let CourierEvent::AddressSet { kind, .. }
+            | CourierEvent::Paused { kind, .. }
+            | CourierEvent::ReplayAsked { kind, .. } = event
             {
                 house.bells.feed(app, *kind).notify_one();
             }

@@ -779,6 +779,8 @@ pub enum AccountEvent {
     PendingRefused {
         /// The record.
         record: IssuedRecord,
+        /// The run that issued what it had `before`: that stays issued.
+        run: Option<RunNo>,
         /// Why.
         reason: Reason,
         /// Sequence for the application.

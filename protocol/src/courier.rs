@@ -5,7 +5,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::account::{Channel, Consent, IssuedRecord};
+use crate::account::{BillEntry, Channel, Consent, IssuedRecord};
+use crate::registry::AppRole;
 use crate::{
     AccountId, Ccid, Grams, MessageId, PartnerUid, Reason, RecordRef, RunNo, SceneNo, Timestamp,
 };
@@ -21,17 +22,40 @@ pub enum PushKind {
     /// 01.Z305: records were issued or refused.
     #[serde(rename = "Z305")]
     Issuance,
+    /// 01.Z503: entries of the bill in grams, of records that the application submitted.
+    #[serde(rename = "Z503")]
+    GramsBill,
+    /// 02.Z404: entries of the bill in points, of citizens who are linked to the mall.
+    #[serde(rename = "Z404")]
+    PointsBill,
 }
 
 impl PushKind {
     /// All kinds.
-    pub const ALL: [Self; 2] = [Self::Authorization, Self::Issuance];
+    pub const ALL: [Self; 4] =
+        [Self::Authorization, Self::Issuance, Self::GramsBill, Self::PointsBill];
+
+    /// The kinds that an application of a role may be owed.
+    pub fn of(role: AppRole) -> &'static [Self] {
+        match role {
+            AppRole::Scene => &[Self::Authorization, Self::Issuance, Self::GramsBill],
+            AppRole::Mall => &[Self::Authorization, Self::PointsBill],
+        }
+    }
+
+    /// Whether it is owed only from the time on at which its first address was set: bills can be
+    /// asked for as well, and a copy of each entry is not kept for who never wanted it.
+    pub fn is_of_bill(self) -> bool {
+        matches!(self, Self::GramsBill | Self::PointsBill)
+    }
 
     /// The contract's code.
     pub fn code(self) -> &'static str {
         match self {
             Self::Authorization => "Z203",
             Self::Issuance => "Z305",
+            Self::GramsBill => "Z503",
+            Self::PointsBill => "Z404",
         }
     }
 
@@ -40,6 +64,8 @@ impl PushKind {
         match self {
             Self::Authorization => 1,
             Self::Issuance => 2,
+            Self::GramsBill => 3,
+            Self::PointsBill => 4,
         }
     }
 }
@@ -58,7 +84,7 @@ pub struct Notice {
     pub ccid: Ccid,
     /// The partner's id of its user, when known.
     pub partner_uid: Option<PartnerUid>,
-    /// Counts per (account, application), from 1, without gaps.
+    /// Counts per (account, application), from 1, without gaps; each kind of bill on its own.
     pub sequence: u32,
     /// What happened.
     pub body: NoticeBody,
@@ -117,6 +143,10 @@ pub enum NoticeBody {
         /// Refused by the operator.
         refused: Vec<IssuedRecord>,
     },
+    /// Entries of the bill in grams; numbered from 1 within the event.
+    GramsBooked(Vec<BillEntry>),
+    /// Entries of the bill in points; numbered from 1 within the event.
+    PointsBooked(Vec<BillEntry>),
 }
 
 impl NoticeBody {
@@ -129,6 +159,8 @@ impl NoticeBody {
             Self::RecordRefused { .. } | Self::RecordAmended { .. } | Self::Issued { .. } => {
                 PushKind::Issuance
             }
+            Self::GramsBooked(_) => PushKind::GramsBill,
+            Self::PointsBooked(_) => PushKind::PointsBill,
         }
     }
 }
@@ -183,6 +215,37 @@ pub enum CourierCommand {
         /// Where between 0 and 999 the retry's jitter falls; drawn by the shell.
         jitter: u16,
     },
+    /// Send what was delivered or parked once more: what lies behind `after`, up to `through`.
+    Replay {
+        /// The kind.
+        kind: PushKind,
+        /// Behind this event…
+        after: MessageId,
+        /// … up to this one.
+        through: MessageId,
+    },
+    /// A push of the first replay was answered with 2xx, or there was nothing left to push.
+    Replayed {
+        /// The kind.
+        kind: PushKind,
+        /// Last event of the push.
+        through: MessageId,
+        /// Events in it.
+        count: u32,
+    },
+    /// A push of the first replay was not answered, or not with 2xx.
+    ReplayFailed {
+        /// The kind.
+        kind: PushKind,
+        /// Last event of the push.
+        through: MessageId,
+        /// HTTP status, 0 for none.
+        status: u16,
+        /// What the partner's Retry-After asked for, in seconds.
+        retry_after: Option<u32>,
+        /// Where between 0 and 999 the retry's jitter falls; drawn by the shell.
+        jitter: u16,
+    },
     /// Read.
     Look,
 }
@@ -215,6 +278,23 @@ pub struct LaneView {
     pub delivered: u64,
     /// Ranges given up on: (first after, last, events).
     pub parked: Vec<(MessageId, MessageId, u32)>,
+    /// What is to be sent again, in the order it was asked for.
+    pub replays: Vec<Replay>,
+}
+
+/// A range that is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replay {
+    /// Where it began.
+    pub from: MessageId,
+    /// Everything at or before this was sent again.
+    pub after: MessageId,
+    /// Its last event.
+    pub through: MessageId,
+    /// Failed tries of its next push.
+    pub attempts: u32,
+    /// When that is tried again.
+    pub next_at: Option<Timestamp>,
 }
 
 /// What can have happened to a courier.
@@ -264,5 +344,39 @@ pub enum CourierEvent {
         through: MessageId,
         /// Events in it.
         count: u32,
+    },
+    /// A replay was asked for.
+    ReplayAsked {
+        /// The kind.
+        kind: PushKind,
+        /// Behind this event…
+        after: MessageId,
+        /// … up to this one.
+        through: MessageId,
+    },
+    /// A push of the first replay arrived.
+    Replayed {
+        /// The kind.
+        kind: PushKind,
+        /// Its last event.
+        through: MessageId,
+        /// Events in it.
+        count: u32,
+    },
+    /// A try of the first replay failed.
+    ReplayFailed {
+        /// The kind.
+        kind: PushKind,
+        /// Failed tries so far.
+        attempts: u32,
+        /// HTTP status, 0 for none.
+        status: u16,
+        /// When it is tried again.
+        next_at: Timestamp,
+    },
+    /// All tries of the first replay failed: it ends, and what was parked stays parked.
+    ReplayGivenUp {
+        /// The kind.
+        kind: PushKind,
     },
 }

@@ -232,12 +232,37 @@ pub struct RecordRef {
 
 /// The id of a routed message: the journal position it follows from, and the item in that entry.
 /// A repeated message carries the same id, so its receiver decides the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub struct MessageId {
     /// Journal sequence of the causing entry.
     pub sequence: u64,
     /// Which consequence of that entry, from 0.
     pub item: u32,
+}
+
+/// Set in the item of what an event books on a bill, beside what the event itself is owed as.
+const BOOKED: u32 = 1 << 31;
+
+impl MessageId {
+    /// The id of what an event books on a bill, where this is the event's own: a partner takes each
+    /// id once.
+    pub fn booked(self) -> Self {
+        Self { item: self.item | BOOKED, ..self }
+    }
+
+    /// Reads what [`fmt::Display`] writes: 16 and at least 4 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (sequence, item) = text.split_once('-')?;
+        let plain = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let right = sequence.len() == 16 && (4..=8).contains(&item.len());
+        if !right || !plain(sequence) || !plain(item) {
+            return None;
+        }
+        let sequence = u64::from_str_radix(sequence, 16).ok()?;
+        Some(Self { sequence, item: u32::from_str_radix(item, 16).ok()? })
+    }
 }
 
 impl fmt::Display for MessageId {

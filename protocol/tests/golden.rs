@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use carbon_protocol::contracts::{
-    accounts, admin, balances, c101, c201, declarations, dictionaries, events, identity, issuance,
-    keys, m203, m303, m401, m402, m403, m405, operators, sampling, z101, z102, z201, z202, z203,
-    z204, z301, z302, z303, z304, z305, z306, z501, z502, z504, z601,
+    accounts, admin, balances, c101, c201, declarations, dictionaries, events, feed, identity,
+    issuance, keys, m203, m303, m401, m402, m403, m404, m405, operators, pushes, sampling, z101,
+    z102, z201, z202, z203, z204, z301, z302, z303, z304, z305, z306, z501, z502, z503, z504, z601,
 };
 use carbon_protocol::policy::Policy;
 use carbon_protocol::seal::{DataKey, SealedField};
@@ -39,6 +39,10 @@ const REQUESTS: &[(&str, Again)] = &[
     ("z303.request", again::<z303::ComputeBatchRequest>),
     ("z304.request", again::<z304::SubmitRequest>),
     ("z306.request", again::<z306::ResultsRequest>),
+    ("feed.request", again::<feed::EventsRequest>),
+    ("pushes.request", again::<pushes::PushesRequest>),
+    ("pushes-replay.request", again::<pushes::ReplayRequest>),
+    ("admin-pushes-replay.request", again::<pushes::ReplayRequest>),
     ("z501.request", again::<z501::TotalsRequest>),
     ("z502.request", again::<z502::BillRequest>),
     ("z504.request", again::<z504::LitScenesRequest>),
@@ -83,8 +87,13 @@ const OTHERS: &[(&str, Again)] = &[
     ("z304.answer", again::<z304::Receipt>),
     ("z305.request", again::<z305::IssuancePush>),
     ("z306.answer", again::<z306::Results>),
+    ("feed.answer", again::<feed::Events>),
+    ("pushes.answer", again::<pushes::Pushes>),
+    ("pushes-replay.answer", again::<pushes::Replay>),
     ("z501.answer", again::<z501::Totals>),
     ("z502.answer", again::<z502::Bill>),
+    ("z503.request", again::<z503::BillPush>),
+    ("m404.request", again::<m404::PointsBillPush>),
     ("z504.answer", again::<z504::LitScenes>),
     ("z601.answer", again::<z601::Addresses>),
     ("z601.challenge", again::<z601::Challenge>),

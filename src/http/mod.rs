@@ -9,6 +9,7 @@ mod dictionaries;
 mod document;
 mod exchange;
 mod fault;
+mod feed;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod issuance;
@@ -25,6 +26,7 @@ mod operating;
 mod operator;
 mod operators;
 mod pricing;
+mod pushes;
 mod routes;
 mod sampling;
 mod scope;

@@ -17,9 +17,9 @@ use utoipa_axum::routes;
 use super::exchange::{self, Compressible};
 use super::fault::Fault;
 use super::{
-    HttpState, accounts, books, declared, declaring, dictionaries, document, issuance, keys, m303,
-    m401, m402, noop, operating, operators, sampling, standing, z101, z102, z201, z204, z301, z302,
-    z304, z306, z501, z502, z601,
+    HttpState, accounts, books, declared, declaring, dictionaries, document, feed, issuance, keys,
+    m303, m401, m402, noop, operating, operators, pushes, sampling, standing, z101, z102, z201,
+    z204, z301, z302, z304, z306, z501, z502, z601,
 };
 
 /// Every interface of the door.
@@ -30,6 +30,9 @@ pub(super) fn table() -> OpenApiRouter<HttpState> {
         .routes(routes!(keys::keys))
         .routes(routes!(z201::z201))
         .routes(routes!(noop::noop))
+        .routes(routes!(feed::events))
+        .routes(routes!(pushes::own))
+        .routes(routes!(pushes::replay_own))
         .routes(routes!(z204::z204))
         .routes(routes!(z301::z301))
         .routes(routes!(z302::z302))
@@ -70,6 +73,8 @@ pub(super) fn table() -> OpenApiRouter<HttpState> {
         .routes(routes!(issuance::approve))
         .routes(routes!(issuance::withdraw))
         .routes(routes!(operating::pushes))
+        .routes(routes!(pushes::of_app))
+        .routes(routes!(pushes::replay_of_app))
         .routes(routes!(sampling::start))
         .routes(routes!(sampling::qualities))
         .routes(routes!(sampling::quality))

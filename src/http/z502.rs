@@ -41,14 +41,8 @@ pub async fn z502(
             Some(record) => serials.of(record).await?,
             None => None,
         };
-        entries.push(BillLine {
-            time: entry.at,
-            kind: entry.kind,
-            scene: entry.scene.and_then(|no| Some(registry.scene(no)?.code.clone())),
-            serial,
-            run: entry.run,
-            reduction_grams: entry.grams,
-        });
+        let scene = entry.scene.and_then(|no| Some(registry.scene(no)?.code.clone()));
+        entries.push(BillLine::of(&entry, scene, serial));
     }
     Ok(Data(Bill { entries, cursor }))
 }
@@ -68,13 +62,7 @@ pub async fn m403(
     let mine = |entry: &BillEntry| !entry.kind.is_of_grams();
     let (found, cursor) =
         read(&state, &call.caller, citizen.account, &call.body, "Z403", mine).await?;
-    let entries = found.into_iter().map(|entry| PointsLine {
-        time: entry.at,
-        kind: entry.kind,
-        order_no: entry.order.filter(|_| entry.app == app),
-        run: entry.run,
-        points: entry.points,
-    });
+    let entries = found.into_iter().map(|entry| PointsLine::of(entry, app));
     Ok(Data(PointsBill { entries: entries.collect(), cursor }))
 }
 

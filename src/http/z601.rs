@@ -5,7 +5,7 @@ use carbon_protocol::Reason;
 use carbon_protocol::contracts::z601::{Address, AddressRequest, Addresses, Challenge, SetAddress};
 use carbon_protocol::courier::{CourierCommand, CourierReply, LaneView, PushKind};
 use carbon_protocol::envelope::Envelope;
-use carbon_protocol::registry::{App, AppRole};
+use carbon_protocol::registry::App;
 use url::Url;
 
 use super::HttpState;
@@ -84,12 +84,14 @@ pub fn address_of(lane: &LaneView) -> Address {
     }
 }
 
-/// A mall is owed no issuance results.
+/// A mall is owed no issuance results, for one.
 fn is_owed(app: &App, kind: PushKind, field: &str) -> Result<(), Fault> {
-    if app.role == AppRole::Mall && kind != PushKind::Authorization {
-        return Err(Fault::of_field(Reason::OutOfRange, field).with("Z203 only"));
+    let kinds = PushKind::of(app.role);
+    if kinds.contains(&kind) {
+        return Ok(());
     }
-    Ok(())
+    let kinds: Vec<&str> = kinds.iter().map(|kind| kind.code()).collect();
+    Err(Fault::of_field(Reason::OutOfRange, field).with(format!("one of {}", kinds.join(", "))))
 }
 
 /// What can be said of an address without calling it.

@@ -206,7 +206,7 @@ fn of_app(ccid: Option<Ccid>, event: &AccountEvent, view: &Registry) -> Option<H
             let (scene, reason, sequence) = (code(*scene), *reason, *notice);
             H::ReductionsRefused(events::Refused { ccid, scene, batch, row, reason, sequence })
         }
-        AccountEvent::PendingRefused { record, reason, notice } => {
+        AccountEvent::PendingRefused { record, reason, notice, .. } => {
             let RecordRef { batch, row, .. } = record.record;
             let (scene, reason, sequence) = (code(record.scene), *reason, *notice);
             H::ReductionsRefused(events::Refused { ccid, scene, batch, row, reason, sequence })

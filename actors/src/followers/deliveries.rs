@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use carbon_protocol::courier::{CourierCommand, CourierReply, LaneView, Notice, PushKind};
+use carbon_protocol::courier::{CourierCommand, CourierReply, LaneView, Notice, PushKind, Replay};
 use carbon_protocol::entry::Stream;
 use carbon_protocol::registry::{App, AppRole};
 use carbon_protocol::{AppNo, MessageId, Timestamp};
@@ -32,9 +32,9 @@ pub async fn run(house: Arc<House>) {
     let mut running: HashSet<(AppNo, PushKind)> = HashSet::new();
     loop {
         for app in house.registry().apps() {
-            for kind in PushKind::ALL {
-                if running.insert((app.no, kind)) {
-                    let lane = Lane { house: house.clone(), app: app.no, kind };
+            for kind in PushKind::of(app.role) {
+                if running.insert((app.no, *kind)) {
+                    let lane = Lane { house: house.clone(), app: app.no, kind: *kind };
                     tokio::spawn(Vital::over(house.clone(), "lane of deliveries", lane.run()));
                 }
             }
@@ -95,17 +95,21 @@ impl Lane {
         let Some(address) = lane.address.clone().filter(|to| !to.paused && !app.suspended) else {
             return Ok(Next::Sleep(NAP));
         };
-        if let Some(at) = lane.next_at {
-            let left = at.0.saturating_sub(self.house.ports.clock.now()?.0);
-            if let Ok(left) = u64::try_from(left)
-                && left > 0
-            {
-                return Ok(Next::Sleep(Duration::from_millis(left).min(NAP)));
-            }
+        let now = self.house.ports.clock.now()?;
+        let due = |at: Option<Timestamp>| at.is_none_or(|at| at <= now);
+        // Beside what is owed, and not while the receiver fails.
+        let replay = lane.replays.first().filter(|replay| due(replay.next_at));
+        if let Some(replay) = replay.filter(|_| lane.attempts == 0) {
+            self.again(replay, &app, address.url).await?;
+            return Ok(Next::Again);
         }
-        let (notices, body) = self.owed(&lane, &app).await?;
+        if let Some(at) = lane.next_at.filter(|at| *at > now) {
+            return Ok(Next::Sleep(until(now, at)));
+        }
+        let (notices, body) = self.owed((lane.cursor, lane.retrying), &app).await?;
         let Some(last) = notices.last().map(|notice| notice.id) else {
-            return Ok(Next::Sleep(NAP));
+            let next = lane.replays.first().and_then(|replay| replay.next_at);
+            return Ok(Next::Sleep(next.map_or(NAP, |at| until(now, at))));
         };
         let count = u32::try_from(notices.len()).unwrap_or(u32::MAX);
         let partners = &self.house.ports.partners;
@@ -116,6 +120,30 @@ impl Lane {
         Ok(Next::Again)
     }
 
+    /// The next push of a replay.
+    async fn again(&self, replay: &Replay, app: &Arc<App>, url: String) -> Result<(), Failure> {
+        let kind = self.kind;
+        let (notices, body) = self.owed((replay.after, Some(replay.through)), app).await?;
+        let Some(last) = notices.last().map(|notice| notice.id) else {
+            // What there was is kept no more, or was sent.
+            let through = replay.through;
+            return self.tell(CourierCommand::Replayed { kind, through, count: 0 }).await;
+        };
+        let count = u32::try_from(notices.len()).unwrap_or(u32::MAX);
+        let answer = self.house.ports.partners.push(app.clone(), url, kind, body).await;
+        tracing::debug!(app = %self.app, ?kind, count, status = answer.status, "push again");
+        let PushAnswer { status, retry_after } = answer;
+        self.tell(match status {
+            200..=299 => CourierCommand::Replayed { kind, through: last, count },
+            _ => {
+                let jitter = jitter(self.app, last, self.house.ports.clock.now()?);
+                let through = last;
+                CourierCommand::ReplayFailed { kind, through, status, retry_after, jitter }
+            }
+        })
+        .await
+    }
+
     async fn look(&self) -> Result<Option<LaneView>, Failure> {
         match self.ask(CourierCommand::Look).await? {
             CourierReply::View(lanes) => Ok(lanes.into_iter().find(|lane| lane.kind == self.kind)),
@@ -123,15 +151,19 @@ impl Lane {
         }
     }
 
-    /// The next events owed, and the contract's body for them. A retry carries the same events.
-    async fn owed(&self, lane: &LaneView, app: &App) -> Result<(Vec<Notice>, Vec<u8>), Failure> {
-        let limit = match app.role {
+    /// The next events behind one, and the contract's body for them. A retry carries the same
+    /// events: none beyond its last one.
+    async fn owed(
+        &self,
+        (cursor, retrying): (MessageId, Option<MessageId>),
+        app: &App,
+    ) -> Result<(Vec<Notice>, Vec<u8>), Failure> {
+        let limit = match (app.role, self.kind) {
             // 02.Z203 has its own answer and is never batched (decision 7).
-            AppRole::Mall => 1,
-            AppRole::Scene => self.house.limits.push_events,
+            (AppRole::Mall, PushKind::Authorization) => 1,
+            _ => self.house.limits.push_events,
         };
         let (house, kind, owner) = (self.house.clone(), self.kind, self.app);
-        let (cursor, retrying) = (lane.cursor, lane.retrying);
         let work = move || {
             let store = &*house.ports.store;
             let mut notices = models::notices(store, owner, kind, cursor, limit)?;
@@ -189,6 +221,12 @@ fn outcome(
             jitter,
         },
     }
+}
+
+/// How long to sleep until an instant, at most a nap.
+fn until(now: Timestamp, at: Timestamp) -> Duration {
+    let left = u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0);
+    Duration::from_millis(left).min(NAP)
 }
 
 /// Between 0 and 999, so that partners that failed together are not tried together: no chance is

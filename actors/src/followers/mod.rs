@@ -2,6 +2,7 @@
 //! repeat. None of them is waited for by a writer.
 
 pub mod acts;
+mod bills;
 pub mod bulletins;
 pub(crate) mod deliveries;
 pub mod directory;
@@ -12,6 +13,7 @@ pub(crate) mod issuing;
 pub(crate) mod keeper;
 pub mod links;
 pub mod models;
+mod owed;
 pub mod previews;
 pub mod projector;
 pub mod relay;

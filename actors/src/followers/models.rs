@@ -9,8 +9,7 @@
 //! | Batches | app 2, batch 4, `0` | `BatchHead`: what never changes |
 //! | Batches | app 2, batch 4, `1` | states of the rows, 16 bytes each (see [`super::rows`]) |
 //! | BatchTimes | app 2, received at 8, batch 4 | nothing |
-//! | Feeds | app 2, push kind 1, sequence 8, item 4 | `Notice`, until it was delivered |
-//! | Feeds | app 2, push kind 1 | up to where the courier is done: sequence and item |
+//! | Feeds | app 2, push kind 1, sequence 8, item 4 | `Notice`, a week at least (see `KEPT_DAYS`) |
 //! | Errands | account 16, errand 4 | `Purpose` |
 //! | Due | at 8, account 16 | nothing: a freeze lapses, a lot ends, a key is to be erased |
 //! | Pending | account 16 | earliest pending day, 4 |
@@ -228,11 +227,6 @@ pub(crate) fn feed_key(app: AppNo, kind: PushKind, id: MessageId) -> Vec<u8> {
     [&app[..], &kind, &id.sequence.to_be_bytes(), &id.item.to_be_bytes()].concat()
 }
 
-/// The key of how far a feed is done; before all of its notices.
-pub(crate) fn feed_done_key(app: AppNo, kind: PushKind) -> Vec<u8> {
-    [&app.0.to_be_bytes()[..], &[kind.tag()]].concat()
-}
-
 pub(crate) fn errand_key(account: AccountId, errand: ErrandNo) -> Vec<u8> {
     [&account.0[..], &errand.0.to_be_bytes()].concat()
 }
@@ -353,6 +347,32 @@ pub fn notices(
     let last = MessageId { sequence: u64::MAX, item: u32::MAX };
     let pairs = store.scan(Tree::Feeds, &from, &feed_key(app, kind, last), limit, false)?;
     pairs.iter().map(|(_, value)| decode(Tree::Feeds, value)).collect()
+}
+
+/// One notice of an application, by its id.
+pub fn notice(store: &dyn Store, app: AppNo, id: MessageId) -> Result<Option<Notice>, Failure> {
+    for kind in PushKind::ALL {
+        if let Some(value) = store.get(Tree::Feeds, &feed_key(app, kind, id))? {
+            return decode(Tree::Feeds, &value).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// Notices of all kinds owed to an application behind an id, in the order of the journal.
+pub fn feed(
+    store: &dyn Store,
+    app: AppNo,
+    after: MessageId,
+    limit: usize,
+) -> Result<Vec<Notice>, Failure> {
+    let mut feed = Vec::new();
+    for kind in PushKind::ALL {
+        feed.extend(notices(store, app, kind, after, limit)?);
+    }
+    feed.sort_by_key(|notice| notice.id);
+    feed.truncate(limit);
+    Ok(feed)
 }
 
 /// Where the notices of one kind lie behind an id, up to and including another.

@@ -4,10 +4,11 @@
 //! is overwritten by the entries that follow (row states, pending days, errands), or is the same
 //! (directory, feeds), or is a sum that remembers the last entry in it and passes older ones over.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use carbon_protocol::account::{AccountEvent, IssuedRecord, LotPoints};
+use carbon_protocol::contracts::feed::KEPT_DAYS;
 use carbon_protocol::courier::{CourierEvent, Notice, NoticeBody, PushKind};
 use carbon_protocol::entry::{Event, Stream};
 use carbon_protocol::intake::{BatchRow, IntakeEvent, RowVerdict};
@@ -15,6 +16,7 @@ use carbon_protocol::issuance::IssuanceEvent;
 use carbon_protocol::{AccountId, AppNo, Day, MessageId, Reason, RecordRef, Timestamp};
 
 use super::acts;
+use super::bills::Bills;
 use super::directory::{self, Directory};
 use super::hot::Hot;
 use super::links::{Link, Links};
@@ -22,6 +24,7 @@ use super::models::{
     self, Amendment, BatchHead, BatchPlace, HeadRow, Part, RowState, batch_key, day_bytes, decode,
     encode,
 };
+use super::owed::owed;
 use super::sums::Sums;
 use super::{rows, settlements};
 use crate::ports::{Committed, Failure, Put, Store, Tree};
@@ -30,6 +33,9 @@ use crate::ports::{Committed, Failure, Put, Store, Tree};
 const BATCHES: usize = 1024;
 /// Small values kept in memory, twice at most.
 const SMALL: usize = 50_000;
+
+/// Notices that are looked at together when old ones are let go.
+const TRIMMED: usize = 64;
 
 type Key = (Tree, Vec<u8>);
 
@@ -50,24 +56,24 @@ pub struct Projected {
 pub struct Projector {
     directory: Arc<Directory>,
     links: Links,
+    bills: Bills,
     trees: Trees,
 }
 
 /// The trees as they are with the writes of the entries at hand.
 pub(super) struct Trees {
-    store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
     batches: Hot<Key, Vec<u8>>,
     small: Hot<Key, Vec<u8>>,
     /// Of the entries at hand.
     fresh: BTreeMap<Key, Option<Vec<u8>>>,
 }
 
-/// Which entry an event is of, and its place in it.
+/// Where an event is in the journal, and when it happened.
 #[derive(Clone, Copy)]
-struct Place {
-    sequence: u64,
-    item: u32,
-    at: Timestamp,
+pub(super) struct Place {
+    pub id: MessageId,
+    pub at: Timestamp,
 }
 
 impl Trees {
@@ -101,17 +107,35 @@ impl Trees {
         self.fresh.insert((tree, key), None);
     }
 
-    /// The keys of a range.
-    fn keys(&self, tree: Tree, from: &[u8], to: &[u8]) -> Result<BTreeSet<Vec<u8>>, Failure> {
-        let stored = self.store.scan(tree, from, to, usize::MAX, false)?;
-        let mut keys: BTreeSet<Vec<u8>> = stored.into_iter().map(|(key, _)| key).collect();
-        for ((_, key), value) in self.fresh.range((tree, from.to_vec())..(tree, to.to_vec())) {
-            match value {
-                Some(_) => keys.insert(key.clone()),
-                None => keys.remove(key),
-            };
+    /// Removes a range's values from its beginning, as long as they are to go.
+    fn remove_while(
+        &mut self,
+        tree: Tree,
+        mut from: Vec<u8>,
+        to: &[u8],
+        goes: impl Fn(&[u8]) -> Result<bool, Failure>,
+    ) -> Result<(), Failure> {
+        loop {
+            let mut page: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
+            let stored = self.store.scan(tree, &from, to, TRIMMED, false)?;
+            let more = stored.len() == TRIMMED;
+            let end =
+                stored.last().filter(|_| more).map_or(to.to_vec(), |last| models::behind(&last.0));
+            page.extend(stored.into_iter().map(|(key, value)| (key, Some(value))));
+            let fresh = self.fresh.range((tree, from)..(tree, end.clone()));
+            page.extend(fresh.map(|((_, key), value)| (key.clone(), value.clone())));
+            for (key, value) in page {
+                let Some(value) = value else { continue };
+                if !goes(&value)? {
+                    return Ok(());
+                }
+                self.remove(tree, key);
+            }
+            if !more {
+                return Ok(());
+            }
+            from = end;
         }
-        Ok(keys)
     }
 
     /// The writes of the entries; what is read again soon stays in memory.
@@ -121,7 +145,7 @@ impl Trees {
             let hot = match key.0 {
                 // Heads are read by pages only: their states are what changes.
                 Tree::Batches if key.1.last() == Some(&1) => &mut self.batches,
-                Tree::Runs | Tree::Settlements => &mut self.small,
+                Tree::Runs | Tree::Settlements | Tree::BillPushes => &mut self.small,
                 _ => continue,
             };
             match value {
@@ -140,7 +164,7 @@ impl Projector {
         let links = Links::new(store.clone());
         let (batches, small) = (Hot::new(BATCHES), Hot::new(SMALL));
         let trees = Trees { store, batches, small, fresh: BTreeMap::new() };
-        Self { directory, links, trees }
+        Self { directory, links, bills: Bills::default(), trees }
     }
 
     /// What entries change, together: what several of them change is written once. After a failure
@@ -159,20 +183,27 @@ impl Projector {
         let entry = &committed.entry;
         let mut sums = Sums::default();
         for (item, event) in (0..).zip(&entry.events) {
-            let place = Place { sequence: committed.sequence, item, at: entry.at };
+            let place =
+                Place { id: MessageId { sequence: committed.sequence, item }, at: entry.at };
             match (entry.stream, event) {
                 (Stream::Account(account), Event::Account(event)) => {
                     self.links.learn(account, event);
                     self.account(account, event, entry.at, projected)?;
                     self.rows(event)?;
-                    self.notice(account, event, place, projected)?;
+                    if let Some((app, sequence, body)) = owed(event) {
+                        self.notice((account, app, sequence), body, place, projected)?;
+                    }
+                    let booked = self.bills.fold(&mut self.trees, account, event, place)?;
+                    let bill = Place { id: place.id.booked(), ..place };
+                    for (app, sequence, body) in booked {
+                        self.notice((account, app, sequence), body, bill, projected)?;
+                    }
                     sums.add(entry.at.day(), event);
-                    let id = MessageId { sequence: place.sequence, item };
                     let (trees, links) = (&mut self.trees, &mut self.links);
-                    settlements::project(trees, links, account, event, (id, entry.at))?;
+                    settlements::project(trees, links, account, event, place)?;
                 }
                 (Stream::Intake(app), Event::Intake(event)) => self.batch(app, event, place)?,
-                (Stream::Courier(app), Event::Courier(event)) => self.courier(app, event)?,
+                (Stream::Courier(app), Event::Courier(event)) => self.courier(app, event, place)?,
                 (Stream::Issuance, Event::Issuance(IssuanceEvent::Started { run, .. })) => {
                     sums.runs.entry(*run).or_default().began = committed.sequence;
                 }
@@ -280,8 +311,11 @@ impl Projector {
             AccountEvent::RecordRefused { record, reason, .. } => {
                 self.row(*record, RowState::Refused { reason: *reason, run: None })
             }
-            AccountEvent::PendingRefused { record, reason, .. } => {
-                self.row(record.record, RowState::Refused { reason: *reason, run: None })
+            AccountEvent::PendingRefused { record, run, reason, .. } => {
+                let refused = RowState::Refused { reason: *reason, run: None };
+                let kept = run.map(|run| RowState::Issued { grams: record.before, run });
+                let kept = kept.filter(|_| !record.before.is_zero());
+                self.row(record.record, kept.unwrap_or(refused))
             }
             AccountEvent::RecordAmended { record, replaced, span, grams, run, capped, .. } => {
                 let (by, grams, capped) = (*record, *grams, *capped);
@@ -328,18 +362,16 @@ impl Projector {
 
     fn notice(
         &mut self,
-        account: AccountId,
-        event: &AccountEvent,
-        place: Place,
+        (account, app, sequence): (AccountId, AppNo, u32),
+        body: NoticeBody,
+        Place { id, at }: Place,
         projected: &mut Projected,
     ) -> Result<(), Failure> {
-        let Some((app, sequence, body)) = owed(event) else { return Ok(()) };
         let Some(Link { ccid, partner_uid }) = self.addressee(account, app, &body)? else {
             tracing::error!(?account, %app, "an event is owed, and no CCID is known for it");
             return Ok(());
         };
-        let id = MessageId { sequence: place.sequence, item: place.item };
-        let (at, kind) = (place.at, body.kind());
+        let kind = body.kind();
         let notice = Notice { id, at, account, ccid, partner_uid, sequence, body };
         let notice = encode(Tree::Feeds, &notice)?;
         self.trees.put(Tree::Feeds, models::feed_key(app, kind, id), notice);
@@ -349,30 +381,22 @@ impl Projector {
         Ok(())
     }
 
-    /// What was delivered is owed no more, and goes: the journal keeps it. What was parked stays,
-    /// to be replayed.
-    fn courier(&mut self, app: AppNo, event: &CourierEvent) -> Result<(), Failure> {
-        let (kind, through, delivered) = match event {
-            CourierEvent::Delivered { kind, through, .. } => (*kind, *through, true),
-            CourierEvent::Parked { kind, through, .. } => (*kind, *through, false),
+    /// What was delivered or parked stays for a while, to be pulled or replayed, and then goes: the
+    /// journal keeps it.
+    fn courier(&mut self, app: AppNo, event: &CourierEvent, place: Place) -> Result<(), Failure> {
+        let (kind, through) = match event {
+            CourierEvent::AddressSet { kind, .. } if kind.is_of_bill() => {
+                return self.bills.begin(&mut self.trees, app, *kind, place.id.sequence);
+            }
+            CourierEvent::Delivered { kind, through, .. }
+            | CourierEvent::Parked { kind, through, .. } => (*kind, *through),
             _ => return Ok(()),
         };
-        let done_key = models::feed_done_key(app, kind);
-        let done = self.trees.get(Tree::Feeds, done_key.clone())?;
-        let done = done.map(|done| decode(Tree::Feeds, &done)).transpose()?;
-        let done = done.unwrap_or(MessageId { sequence: 0, item: 0 });
-        // Seen again after a crash: what lies below may be parked.
-        if through <= done {
-            return Ok(());
-        }
-        if delivered {
-            let (from, to) = models::notice_range(app, kind, (done, through));
-            for key in self.trees.keys(Tree::Feeds, &from, &to)? {
-                self.trees.remove(Tree::Feeds, key);
-            }
-        }
-        self.trees.put(Tree::Feeds, done_key, encode(Tree::Feeds, &through)?);
-        Ok(())
+        let (from, to) = models::notice_range(app, kind, (MessageId::default(), through));
+        let before = place.at.plus_seconds(i64::from(KEPT_DAYS).saturating_mul(-86_400));
+        self.trees.remove_while(Tree::Feeds, from, &to, |value| {
+            Ok(decode::<Notice>(Tree::Feeds, value)?.at < before)
+        })
     }
 
     /// Whom an application is told about: the account's CCID for it; a refused record may name
@@ -416,40 +440,4 @@ fn first_state(verdict: RowVerdict) -> RowState {
         RowVerdict::Replayed(record) => RowState::Replayed(record),
         RowVerdict::Refused(reason) => RowState::Refused { reason, run: None },
     }
-}
-
-/// To whom an event is owed, under which number, and as what.
-fn owed(event: &AccountEvent) -> Option<(AppNo, u32, NoticeBody)> {
-    Some(match event {
-        AccountEvent::SceneLit { scene, app, consents, notice } => {
-            let consents = consents.clone();
-            (*app, *notice, NoticeBody::SceneLit { scene: *scene, consents })
-        }
-        AccountEvent::SceneRevoked { scene, app, channel, notice } => {
-            (*app, *notice, NoticeBody::SceneRevoked { scene: *scene, channel: *channel })
-        }
-        AccountEvent::MallUnlinked { app, channel, notice } => {
-            (*app, *notice, NoticeBody::MallUnlinked { channel: *channel })
-        }
-        AccountEvent::RecordRefused { record, scene, reason, notice, .. } => {
-            let (record, scene, reason) = (*record, *scene, *reason);
-            (record.app, *notice, NoticeBody::RecordRefused { record, scene, reason })
-        }
-        AccountEvent::PendingRefused { record, reason, notice } => {
-            let (scene, reason) = (record.scene, *reason);
-            let record = record.record;
-            (record.app, *notice, NoticeBody::RecordRefused { record, scene, reason })
-        }
-        AccountEvent::RecordAmended { record, original, scene, span, grams, notice, .. } => {
-            let (record, original, scene, grams) = (*record, *original, *scene, *grams);
-            let void = span.is_none();
-            let amended = NoticeBody::RecordAmended { record, original, scene, void, grams };
-            (record.app, *notice, amended)
-        }
-        AccountEvent::Issued { run, app, issued, refused, notice, .. } => {
-            let (issued, refused) = (issued.clone(), refused.clone());
-            (*app, *notice, NoticeBody::Issued { run: *run, issued, refused })
-        }
-        _ => return None,
-    })
 }

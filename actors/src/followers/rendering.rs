@@ -1,7 +1,8 @@
-//! What is owed to a partner, as the contract's JSON: Z203 and Z305.
+//! What is owed to a partner, as the contract's JSON: Z203, Z305, Z503 and Z404.
 
-use carbon_protocol::account::{Consent, IssuedRecord};
-use carbon_protocol::contracts::{z203, z305};
+use carbon_protocol::account::{BillEntry, Consent, IssuedRecord};
+use carbon_protocol::contracts::feed::PulledEvent;
+use carbon_protocol::contracts::{m403, m404, z203, z305, z502, z503};
 use carbon_protocol::courier::{Notice, NoticeBody, PushKind};
 use carbon_protocol::{AppNo, Grams, Reason, RecordRef, RunNo, SceneCode, SceneNo, Serial};
 
@@ -21,17 +22,50 @@ pub fn body(
     let code = kind.code().to_owned();
     let encoded = match kind {
         PushKind::Authorization => {
-            let items = notices.iter().map(|notice| authorization(registry, notice));
-            let items = items.collect::<Result<_, Failure>>()?;
+            let items = each(notices, |notice| authorization(registry, notice))?;
             serde_json::to_vec(&z203::AuthorizationPush { kind: code, items })
         }
         PushKind::Issuance => {
-            let items = notices.iter().map(|notice| issuance(&mut pages, registry, notice));
-            let items = items.collect::<Result<_, Failure>>()?;
+            let items = each(notices, |notice| issuance(&mut pages, registry, notice))?;
             serde_json::to_vec(&z305::IssuancePush { kind: code, items })
+        }
+        PushKind::GramsBill => {
+            let items = each(notices, |notice| grams_bill(&mut pages, registry, notice))?;
+            serde_json::to_vec(&z503::BillPush { kind: code, items })
+        }
+        PushKind::PointsBill => {
+            let items = each(notices, |notice| points_bill(app, notice))?;
+            serde_json::to_vec(&m404::PointsBillPush { kind: code, items })
         }
     };
     encoded.map_err(|error| Failure::Store(error.to_string()))
+}
+
+fn each<T>(
+    notices: &[Notice],
+    item: impl FnMut(&Notice) -> Result<T, Failure>,
+) -> Result<Vec<T>, Failure> {
+    notices.iter().map(item).collect()
+}
+
+/// Notices as an application pulls them.
+pub fn pulled(
+    store: &dyn Store,
+    registry: &Registry,
+    app: AppNo,
+    notices: &[Notice],
+) -> Result<Vec<PulledEvent>, Failure> {
+    let mut pages = Pages { store, app, last: None };
+    each(notices, |notice| {
+        Ok(match notice.body.kind() {
+            PushKind::Authorization => PulledEvent::Authorization(authorization(registry, notice)?),
+            PushKind::Issuance => PulledEvent::Issuance(issuance(&mut pages, registry, notice)?),
+            PushKind::GramsBill => {
+                PulledEvent::GramsBill(grams_bill(&mut pages, registry, notice)?)
+            }
+            PushKind::PointsBill => PulledEvent::PointsBill(points_bill(app, notice)?),
+        })
+    })
 }
 
 fn authorization(registry: &Registry, notice: &Notice) -> Result<z203::AuthorizationItem, Failure> {
@@ -107,6 +141,44 @@ fn issuance(
         run,
         serial_block: run.map(|run| format!("{run}-{}", notice.id)),
         records,
+        time: notice.at,
+    })
+}
+
+fn grams_bill(
+    pages: &mut Pages<'_>,
+    registry: &Registry,
+    notice: &Notice,
+) -> Result<z503::BillItem, Failure> {
+    let NoticeBody::GramsBooked(entries) = &notice.body else {
+        return Err(misplaced(&notice.body));
+    };
+    let mut line = |entry: &BillEntry| {
+        let scene = entry.scene.map(|scene| code(registry, scene)).transpose()?;
+        let serial = entry.record.map(|record| pages.serials(record)).transpose()?;
+        Ok(z502::BillLine::of(entry, scene, serial.map(|(serial, _)| serial)))
+    };
+    Ok(z503::BillItem {
+        event_id: notice.id.to_string(),
+        sequence: notice.sequence,
+        ccid: notice.ccid.clone(),
+        partner_uid: notice.partner_uid.clone(),
+        entries: entries.iter().map(&mut line).collect::<Result<_, Failure>>()?,
+        time: notice.at,
+    })
+}
+
+fn points_bill(mall: AppNo, notice: &Notice) -> Result<m404::PointsBillItem, Failure> {
+    let NoticeBody::PointsBooked(entries) = &notice.body else {
+        return Err(misplaced(&notice.body));
+    };
+    let line = |entry: &BillEntry| m403::PointsLine::of(entry.clone(), mall);
+    Ok(m404::PointsBillItem {
+        event_id: notice.id.to_string(),
+        sequence: notice.sequence,
+        ccid: notice.ccid.clone(),
+        partner_uid: notice.partner_uid.clone(),
+        entries: entries.iter().map(line).collect(),
         time: notice.at,
     })
 }

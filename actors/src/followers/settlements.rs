@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::links::Links;
 use super::models::{day_bytes, decode, encode};
-use super::projector::Trees;
+use super::projector::{Place, Trees};
 use crate::ports::{Failure, Store, Tree};
 
 /// Lines read from the store at once.
@@ -55,7 +55,7 @@ pub(super) fn project(
     links: &mut Links,
     account: AccountId,
     event: &AccountEvent,
-    (id, at): (MessageId, Timestamp),
+    Place { id, at }: Place,
 ) -> Result<(), Failure> {
     let Some((action, refund, points)) = moved(event) else { return Ok(()) };
     let Some(link) = links.of(account, action.app)? else {

@@ -94,7 +94,8 @@ fn each_event_changes_its_trees() {
         partner_uid: carbon_protocol::PartnerUid::parse("m-1").unwrap(),
     };
     stage.ask(one, AccountCommand::ErrandDone { errand, outcome });
-    assert_eq!(changed(), (vec![T::Directory, T::Errands], none.clone(), true, false), "mall");
+    let linked = vec![T::Directory, T::BillPushes, T::Errands];
+    assert_eq!(changed(), (linked, none.clone(), true, false), "mall");
     stage.order(one, "o", OrderAction::Freeze, Some(10));
     assert_eq!(changed(), (vec![T::Due], none.clone(), false, true), "frozen");
     stage.order(one, "o", OrderAction::Confirm, None);
@@ -108,7 +109,7 @@ fn each_event_changes_its_trees() {
     stage.ask(one, AccountCommand::Close(carbon_protocol::account::ClosedBy::Operator));
     // The mall is told, and the person is to be erased.
     let told = vec![(MALL, PushKind::Authorization)];
-    let closed = vec![T::Feeds, T::Due, T::Pending];
+    let closed = vec![T::Feeds, T::BillPushes, T::Due, T::Pending];
     assert_eq!(changed(), (closed, told, false, true), "closed");
 }
 
@@ -223,28 +224,54 @@ fn a_record_of_a_foreign_ccid_is_told_under_the_ccid_it_was_sent_with() {
 }
 
 #[test]
-fn what_was_delivered_leaves_the_feed_and_what_was_parked_stays() {
+fn what_was_delivered_or_parked_stays_for_a_week() {
     let stage = Stage::played();
     let (mut projector, _) = projector(&stage);
     fold(&stage, &mut projector, &stage.journal.entries());
     let kind = PushKind::Issuance;
     let owed = || models::notices(&*stage.store, METRO, kind, START, 9).unwrap();
     let all = owed();
-    let told = |sequence, version, event| {
+    assert_eq!(all.len(), 4);
+    let end = *stage.journal.durable().borrow();
+    let told = |sequence, at, event| {
         let stream = Stream::Courier(METRO);
         let events = vec![Event::Courier(event)];
-        let entry = Entry { format: FORMAT, stream, version, epoch: 1, at: morning(), events };
-        Committed { sequence, entry: Arc::new(entry) }
+        let entry = Entry { format: FORMAT, stream, version: sequence, epoch: 1, at, events };
+        Committed { sequence: end + sequence, entry: Arc::new(entry) }
     };
-    let end = *stage.journal.durable().borrow();
+    let week = 7 * 86_400;
     let parked = CourierEvent::Parked { kind, through: all[0].id, count: 1 };
-    let delivered = CourierEvent::Delivered { kind, through: all[2].id, count: 2 };
-    let told = [told(end + 1, 1, parked), told(end + 2, 2, delivered)];
-    fold(&stage, &mut projector, &told);
-    let left = [all[0].clone(), all[3].clone()];
-    assert_eq!(owed(), left);
-    fold(&stage, &mut projector, &told);
-    assert_eq!(owed(), left, "a second time takes nothing");
+    let delivered =
+        |through: usize| CourierEvent::Delivered { kind, through: all[through].id, count: 1 };
+    let soon = [told(1, all[3].at, parked), told(2, all[3].at.plus_seconds(60), delivered(1))];
+    fold(&stage, &mut projector, &soon);
+    assert_eq!(owed(), all, "to be pulled, or replayed");
+    // A week after the second one: it stays, what is older goes, and what was not tried to its end
+    // stays however old it is.
+    let late = told(3, all[1].at.plus_seconds(week), delivered(1));
+    fold(&stage, &mut projector, std::slice::from_ref(&late));
+    let kept: Vec<_> = all.iter().filter(|notice| notice.at >= all[1].at).cloned().collect();
+    assert!(kept.len() < all.len());
+    assert_eq!(owed(), kept);
+    let later = told(4, all[3].at.plus_seconds(week + 1), delivered(2));
+    fold(&stage, &mut projector, std::slice::from_ref(&later));
+    assert_eq!(owed(), [all[3].clone()]);
+    fold(&stage, &mut projector, &[late, later]);
+    assert_eq!(owed(), [all[3].clone()], "a second time takes nothing");
+    // All kinds in one order, page by page.
+    let feed = |after, limit| models::feed(&*stage.store, METRO, after, limit).unwrap();
+    let whole = feed(START, 99);
+    assert!(whole.is_sorted_by_key(|notice| notice.id));
+    assert!(whole.iter().any(|notice| notice.body.kind() == PushKind::Authorization));
+    let (mut after, mut pages) = (START, Vec::new());
+    loop {
+        let page = feed(after, 2);
+        let Some(last) = page.last() else { break };
+        after = last.id;
+        pages.extend(page);
+    }
+    assert_eq!(pages, whole);
+    assert!(feed(whole[0].id, 0).is_empty());
 }
 
 #[test]

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use carbon_protocol::account::{AccountCommand, AccountReply, BillEntry, ClosedBy};
 use carbon_protocol::claims::{ClaimsCommand, ClaimsReply};
-use carbon_protocol::courier::{CourierCommand, CourierReply};
+use carbon_protocol::contracts::feed::PulledEvent;
+use carbon_protocol::courier::{CourierCommand, CourierReply, Notice, PushKind};
 use carbon_protocol::entry::Stream;
 use carbon_protocol::intake::{IntakeCommand, IntakeReply};
 use carbon_protocol::issuance::{IssuanceCommand, IssuanceReply, RunTotals, Scope};
@@ -21,7 +22,7 @@ use carbon_protocol::operators::{ActRef, OperatorsCommand, OperatorsReply};
 use carbon_protocol::policy::Policy;
 use carbon_protocol::quality::{QualityCommand, QualityReply};
 use carbon_protocol::registry::{RegistryCommand, RegistryReply};
-use carbon_protocol::{AccountId, AppNo, Ccid, Day, OperatorId, RunNo, Timestamp};
+use carbon_protocol::{AccountId, AppNo, Ccid, Day, MessageId, OperatorId, RunNo, Timestamp};
 use futures::future::BoxFuture;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -31,7 +32,7 @@ use crate::followers::acts::{self, ActRow};
 use crate::followers::models::{self, BatchPage, BatchPlace, SettlementTotals};
 use crate::followers::previews::{self, Preview};
 use crate::followers::settlements::{self, SettlementLine};
-use crate::followers::{Followers, directory::Directory};
+use crate::followers::{Followers, directory::Directory, rendering};
 use crate::house::{Bells, House, Limits, Ports, Positions};
 use crate::lanes::{InProcessBus, Lanes};
 use crate::machines::account::{Account, decode_page};
@@ -316,6 +317,53 @@ impl Platform {
     /// What an issuance run over a scope would issue if it began now.
     pub async fn preview(&self, scope: Scope) -> Result<Preview, Failure> {
         self.read(move |house| previews::preview(&*house.ports.store, &scope)).await
+    }
+
+    /// What is or was pushed to an application, behind an id, oldest first; with the last one's id.
+    pub async fn feed(
+        &self,
+        app: AppNo,
+        after: MessageId,
+        limit: usize,
+    ) -> Result<(Vec<PulledEvent>, Option<MessageId>), Failure> {
+        self.read(move |house| {
+            let store = &*house.ports.store;
+            let notices = models::feed(store, app, after, limit)?;
+            let events = rendering::pulled(store, &house.registry(), app, &notices)?;
+            Ok((events, notices.last().map(|notice| notice.id)))
+        })
+        .await
+    }
+
+    /// Notices of one kind, or of all, that an application is or was owed, behind an id.
+    pub async fn notices(
+        &self,
+        app: AppNo,
+        kind: Option<PushKind>,
+        after: MessageId,
+        limit: usize,
+    ) -> Result<Vec<Notice>, Failure> {
+        self.read(move |house| match kind {
+            Some(kind) => models::notices(&*house.ports.store, app, kind, after, limit),
+            None => models::feed(&*house.ports.store, app, after, limit),
+        })
+        .await
+    }
+
+    /// One notice of an application, with what a push says of it.
+    pub async fn notice(
+        &self,
+        app: AppNo,
+        id: MessageId,
+    ) -> Result<Option<(Notice, PulledEvent)>, Failure> {
+        self.read(move |house| {
+            let store = &*house.ports.store;
+            let Some(notice) = models::notice(store, app, id)? else { return Ok(None) };
+            let told = std::slice::from_ref(&notice);
+            let event = rendering::pulled(store, &house.registry(), app, told)?.pop();
+            Ok(event.map(|event| (notice, event)))
+        })
+        .await
     }
 
     /// Totals of an issuance run so far.

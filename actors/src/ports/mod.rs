@@ -131,6 +131,8 @@ pub enum Tree {
     BatchTimes,
     /// (application, push kind, sequence, item) → notices owed.
     Feeds,
+    /// Whose bills are pushed to whom, and how many events were: see `followers::bills`.
+    BillPushes,
     /// (account, errand) → purpose, while it is under way.
     Errands,
     /// (due at, account) → nothing: accounts with a freeze that will lapse.
@@ -151,7 +153,7 @@ pub enum Tree {
 
 impl Tree {
     /// All trees.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Snapshots,
         Self::Pages,
         Self::Directory,
@@ -166,6 +168,7 @@ impl Tree {
         Self::SettlementLines,
         Self::Audit,
         Self::Cursors,
+        Self::BillPushes,
     ];
 }
 

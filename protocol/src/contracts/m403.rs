@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::account::BillKind;
-use crate::{OrderNo, Points, RunNo, Timestamp};
+use crate::account::{BillEntry, BillKind};
+use crate::{AppNo, OrderNo, Points, RunNo, Timestamp};
 
 pub use super::z502::BillRequest;
 
@@ -34,4 +34,12 @@ pub struct PointsLine {
     pub run: Option<RunNo>,
     /// Points.
     pub points: Points,
+}
+
+impl PointsLine {
+    /// An entry as a mall sees it.
+    pub fn of(entry: BillEntry, mall: AppNo) -> Self {
+        let BillEntry { at: time, kind, run, points, .. } = entry;
+        Self { time, kind, order_no: entry.order.filter(|_| entry.app == mall), run, points }
+    }
 }

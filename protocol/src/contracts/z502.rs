@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::account::BillKind;
+use crate::account::{BillEntry, BillKind};
 use crate::{Ccid, Grams, RunNo, SceneCode, Serial, Timestamp};
 
 /// Whose bill, and which part of it.
@@ -53,4 +53,12 @@ pub struct BillLine {
     pub run: Option<RunNo>,
     /// Grams.
     pub reduction_grams: Grams,
+}
+
+impl BillLine {
+    /// An entry as the application sees it that it concerns.
+    pub fn of(entry: &BillEntry, scene: Option<SceneCode>, serial: Option<Serial>) -> Self {
+        let BillEntry { at: time, kind, run, grams: reduction_grams, .. } = *entry;
+        Self { time, kind, scene, serial, run, reduction_grams }
+    }
 }

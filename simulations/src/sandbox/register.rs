@@ -141,13 +141,15 @@ async fn post(operator: &Operator, path: &str, request: &impl Serialize) -> anyh
     }
 }
 
-/// Z601 / 02.Z501: where pushes go; the platform asks the address a challenge meanwhile.
+/// Z601 / 02.Z501: where pushes go; the platform asks the address a challenge meanwhile. Bills are
+/// not wanted: these partners ask for them.
 async fn address(partner: &Partner, client: &Client) -> anyhow::Result<()> {
-    let (code, kinds): (_, &[PushKind]) = match partner.profile().role {
-        AppRole::Scene => ("01/Z601", &PushKind::ALL),
-        AppRole::Mall => ("02/Z501", &[PushKind::Authorization]),
+    let role = partner.profile().role;
+    let code = match role {
+        AppRole::Scene => "01/Z601",
+        AppRole::Mall => "02/Z501",
     };
-    for kind in kinds {
+    for kind in PushKind::of(role).iter().filter(|kind| !kind.is_of_bill()) {
         let url = partner.push_url(kind.code());
         let set = Some(SetAddress { kind: *kind, url });
         let request = AddressRequest { set, pause: None };

@@ -8,6 +8,7 @@ use carbon_actors::followers::models::RowState;
 use carbon_protocol::account::Summary;
 use carbon_protocol::contracts::z203::AuthorizationStatus;
 use carbon_protocol::contracts::z305::IssuedStatus;
+use carbon_protocol::courier::PushKind;
 use carbon_protocol::{AppNo, Grams, Points, Reason};
 
 use super::books::{Lit, Must};
@@ -55,15 +56,24 @@ impl Auditor {
     /// Whether partners have been told everything; what is missing where they have not.
     pub async fn pushes(&self, stage: &Stage) -> anyhow::Result<()> {
         let fates = self.fates(stage).await?;
+        let dues = self.dues(&fates);
         // A crash may hide that a deed was done, and then it is done again.
         let hidden = usize::try_from(stage.world.lives()).unwrap_or(usize::MAX);
         let receipts = stage.outside.receipts.lock();
         for sender in self.senders.iter() {
             let app = sender.app();
             let mut told: BTreeMap<String, Fate> = BTreeMap::new();
-            for citizen in self.citizens.iter() {
-                let items = receipts.of(app, &citizen.ccid(stage, app));
-                let items = items.map_err(anyhow::Error::msg)?;
+            for (place, citizen) in self.citizens.iter().enumerate() {
+                let ccid = citizen.ccid(stage, app);
+                let bill = receipts.booked(app, &ccid, PushKind::GramsBill);
+                let bill = bill.map_err(anyhow::Error::msg)?;
+                let (heard, due) =
+                    (bill.get("Issued").map(|(_, grams)| *grams), dues.get(&(app, place)));
+                anyhow::ensure!(
+                    heard == due.copied(),
+                    "{app}: {due:?} grams of {ccid}, was told {heard:?}"
+                );
+                let items = receipts.of(app, &ccid).map_err(anyhow::Error::msg)?;
                 lightings(app, citizen, &items, hidden)?;
                 for (serial, fate) in items.iter().flat_map(|item| issued(item)) {
                     let twice = told.insert(serial.clone(), fate);
@@ -79,6 +89,7 @@ impl Auditor {
         for citizen in self.citizens.iter() {
             let ccid = citizen.ccid(stage, MALL);
             receipts.of(MALL, &ccid).map_err(anyhow::Error::msg)?;
+            receipts.booked(MALL, &ccid, PushKind::PointsBill).map_err(anyhow::Error::msg)?;
             // Each errand tells the mall under one event id, however often it tries.
             let (links, errands) = (receipts.links(MALL, &ccid), citizen.book().link_errands);
             let most = errands.saturating_add(hidden);
@@ -104,6 +115,19 @@ impl Auditor {
             }
         }
         Ok(fates)
+    }
+
+    /// Grams issued in all, by application and citizen.
+    fn dues(&self, fates: &Fates) -> BTreeMap<(AppNo, usize), u64> {
+        let mut dues = BTreeMap::new();
+        for sender in self.senders.iter() {
+            for (serial, record) in sender.records() {
+                if let Some(Fate::Issued(grams)) = fates.get(&(sender.app(), serial)) {
+                    *dues.entry((sender.app(), record.citizen)).or_default() += grams.0;
+                }
+            }
+        }
+        dues
     }
 
     /// Every record's fate is one that it may have had.
@@ -156,16 +180,9 @@ impl Auditor {
         summary: &Summary,
         fates: &Fates,
     ) -> anyhow::Result<()> {
-        let mut issued = Grams::ZERO;
-        for sender in self.senders.iter() {
-            for (serial, record) in sender.records() {
-                if let Some(Fate::Issued(grams)) = fates.get(&(sender.app(), serial))
-                    && record.citizen == place
-                {
-                    issued = issued.saturating_add(*grams);
-                }
-            }
-        }
+        let dues = self.dues(fates);
+        let own = dues.iter().filter(|((_, citizen), _)| *citizen == place);
+        let issued = Grams(own.map(|(_, grams)| grams).sum());
         let (grams, points) = (summary.grams, summary.points);
         let did = &citizen.did;
         anyhow::ensure!(grams.issued == issued, "{did}: {issued} issued, shown {grams:?}");

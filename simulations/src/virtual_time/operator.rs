@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use carbon_protocol::courier::{CourierCommand, PushKind};
 use carbon_protocol::issuance::{IssuanceCommand, IssuanceReply, Scope};
+use carbon_protocol::registry::AppRole;
 use carbon_protocol::{OperatorId, Reason, RecordRef, RunNo, Serial};
 use parking_lot::Mutex;
 
@@ -131,8 +132,9 @@ impl Operator {
 
     /// Has every push that failed tried again at once.
     pub async fn resume_pushes(&self, stage: &Stage) -> Result<(), Reason> {
-        for app in SCENE_APPS.into_iter().chain([MALL]) {
-            for kind in PushKind::ALL {
+        let scenes = SCENE_APPS.map(|app| (app, AppRole::Scene));
+        for (app, role) in scenes.into_iter().chain([(MALL, AppRole::Mall)]) {
+            for kind in PushKind::of(role).iter().copied() {
                 for paused in [true, false] {
                     let pause = || CourierCommand::Pause { kind, paused };
                     stage.insist(|| stage.platform.courier(app, pause())).await?;

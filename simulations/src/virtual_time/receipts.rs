@@ -3,8 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use carbon_protocol::account::BillKind;
+use carbon_protocol::contracts::m404::{PointsBillItem, PointsBillPush};
 use carbon_protocol::contracts::z203::{AuthorizationItem, AuthorizationPush};
 use carbon_protocol::contracts::z305::{IssuanceItem, IssuancePush};
+use carbon_protocol::contracts::z503::{BillItem, BillPush};
 use carbon_protocol::courier::PushKind;
 use carbon_protocol::{AppNo, Ccid};
 
@@ -15,15 +18,28 @@ pub enum Item {
     Authorization(AuthorizationItem),
     /// Z305.
     Issuance(IssuanceItem),
+    /// Z503.
+    GramsBill(BillItem),
+    /// Z404.
+    PointsBill(PointsBillItem),
 }
+
+/// What an event is numbered among: each kind of bill on its own, everything else together.
+type Series = Option<PushKind>;
+
+fn series(kind: PushKind) -> Series {
+    kind.is_of_bill().then_some(kind)
+}
+
+/// By application, pseudonym, series and sequence.
+type Key = (AppNo, Ccid, Series, u32);
 
 /// Everything received.
 #[derive(Debug, Default)]
 pub struct Receipts {
-    /// By application, pseudonym and sequence.
-    items: BTreeMap<(AppNo, Ccid, u32), Item>,
+    items: BTreeMap<Key, Item>,
     /// What an event id stands for.
-    ids: BTreeMap<(AppNo, String), (Ccid, u32)>,
+    ids: BTreeMap<(AppNo, String), Key>,
     /// The newest sequence that has arrived, by kind: each kind is a lane of its own.
     newest: BTreeMap<(AppNo, Ccid, PushKind), u32>,
     /// Ids of 02.Z203 at linking, by pseudonym.
@@ -35,38 +51,49 @@ impl Receipts {
     /// A push has arrived. Fails with what is wrong about it.
     pub fn pushed(&mut self, app: AppNo, kind: PushKind, body: &[u8]) -> Result<(), String> {
         let unread = |error: serde_json::Error| format!("unreadable: {error}");
+        let key = |ccid: &Ccid, sequence| (app, ccid.clone(), series(kind), sequence);
         match kind {
             PushKind::Authorization => {
                 let push: AuthorizationPush = serde_json::from_slice(body).map_err(unread)?;
                 for item in push.items {
                     let item = AuthorizationItem { partner_uid: None, ..item };
-                    let key = (app, item.ccid.clone(), item.sequence);
-                    self.item(kind, key, item.event_id.clone(), Item::Authorization(item))?;
+                    let (key, id) = (key(&item.ccid, item.sequence), item.event_id.clone());
+                    self.item(kind, key, id, Item::Authorization(item))?;
                 }
             }
             PushKind::Issuance => {
                 let push: IssuancePush = serde_json::from_slice(body).map_err(unread)?;
                 for item in push.items {
                     let item = IssuanceItem { partner_uid: None, ..item };
-                    let key = (app, item.ccid.clone(), item.sequence);
-                    self.item(kind, key, item.event_id.clone(), Item::Issuance(item))?;
+                    let (key, id) = (key(&item.ccid, item.sequence), item.event_id.clone());
+                    self.item(kind, key, id, Item::Issuance(item))?;
+                }
+            }
+            PushKind::GramsBill => {
+                let push: BillPush = serde_json::from_slice(body).map_err(unread)?;
+                for item in push.items {
+                    let item = BillItem { partner_uid: None, ..item };
+                    let (key, id) = (key(&item.ccid, item.sequence), item.event_id.clone());
+                    self.item(kind, key, id, Item::GramsBill(item))?;
+                }
+            }
+            PushKind::PointsBill => {
+                let push: PointsBillPush = serde_json::from_slice(body).map_err(unread)?;
+                for item in push.items {
+                    let item = PointsBillItem { partner_uid: None, ..item };
+                    let (key, id) = (key(&item.ccid, item.sequence), item.event_id.clone());
+                    self.item(kind, key, id, Item::PointsBill(item))?;
                 }
             }
         }
         Ok(())
     }
 
-    fn item(
-        &mut self,
-        kind: PushKind,
-        key: (AppNo, Ccid, u32),
-        id: String,
-        item: Item,
-    ) -> Result<(), String> {
-        let (app, ccid, sequence) = key.clone();
-        let meant = self.ids.entry((app, id.clone())).or_insert((ccid.clone(), sequence));
-        if *meant != (ccid.clone(), sequence) {
-            return Err(format!("event {id} was {meant:?} and is {ccid} {sequence} now"));
+    fn item(&mut self, kind: PushKind, key: Key, id: String, item: Item) -> Result<(), String> {
+        let (app, ccid, _, sequence) = key.clone();
+        let meant = self.ids.entry((app, id.clone())).or_insert(key.clone());
+        if *meant != key {
+            return Err(format!("event {id} was {meant:?} and is {key:?} now"));
         }
         if let Some(known) = self.items.get(&key) {
             return match *known == item {
@@ -106,11 +133,43 @@ impl Receipts {
         }
     }
 
-    /// The events of a pseudonym, in order. Fails where one is missing before the last that came.
+    /// The events of a pseudonym but bills, in order. Fails where one is missing before the last
+    /// that came.
     pub fn of(&self, app: AppNo, ccid: &Ccid) -> Result<Vec<&Item>, String> {
-        let range = (app, ccid.clone(), 0)..=(app, ccid.clone(), u32::MAX);
+        self.series(app, ccid, None)
+    }
+
+    /// The entries of a pseudonym's bill that were pushed: how many, and what they sum up to in
+    /// grams or points, by kind. Fails where an event is missing before the last that came.
+    pub fn booked(
+        &self,
+        app: AppNo,
+        ccid: &Ccid,
+        kind: PushKind,
+    ) -> Result<BTreeMap<String, (usize, u64)>, String> {
+        let mut sums: BTreeMap<String, (usize, u64)> = BTreeMap::new();
+        let mut add = |kind: BillKind, amount: u64| {
+            let (count, sum) = sums.entry(format!("{kind:?}")).or_default();
+            (*count, *sum) = (*count + 1, *sum + amount);
+        };
+        for item in self.series(app, ccid, Some(kind))? {
+            match item {
+                Item::GramsBill(item) => {
+                    item.entries.iter().for_each(|entry| add(entry.kind, entry.reduction_grams.0));
+                }
+                Item::PointsBill(item) => {
+                    item.entries.iter().for_each(|entry| add(entry.kind, entry.points.0));
+                }
+                Item::Authorization(_) | Item::Issuance(_) => {}
+            }
+        }
+        Ok(sums)
+    }
+
+    fn series(&self, app: AppNo, ccid: &Ccid, series: Series) -> Result<Vec<&Item>, String> {
+        let key = |sequence| (app, ccid.clone(), series, sequence);
         let mut items = Vec::new();
-        for (due, ((.., sequence), item)) in (1..).zip(self.items.range(range)) {
+        for (due, ((.., sequence), item)) in (1..).zip(self.items.range(key(0)..=key(u32::MAX))) {
             if *sequence != due {
                 return Err(format!("event {due} of {ccid} is missing, {sequence} has come"));
             }

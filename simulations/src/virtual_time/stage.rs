@@ -202,8 +202,9 @@ impl Stage {
         for declaration in declarations {
             self.platform.register(declaration).await?;
         }
-        for app in SCENE_APPS.into_iter().chain([MALL]) {
-            for kind in PushKind::ALL {
+        let scenes = SCENE_APPS.map(|app| (app, AppRole::Scene));
+        for (app, role) in scenes.into_iter().chain([(MALL, AppRole::Mall)]) {
+            for kind in PushKind::of(role).iter().copied() {
                 let url = format!("http://127.0.0.1:1/{}", kind.code());
                 self.platform.courier(app, CourierCommand::SetAddress { kind, url }).await?;
             }

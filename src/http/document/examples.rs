@@ -16,6 +16,10 @@ fn stem(operation: &str) -> String {
         "02.Z203" => "z203",
         "02.Z203.link" => "m203",
         "Q101" => "c101",
+        "events" => "feed",
+        "ownPushes" | "pushEvents" => "pushes",
+        "replayOwnPushes" => "pushes-replay",
+        "replayPushes" => "admin-pushes-replay",
         "registerPartner" => "admin-partners",
         "registerApplication" => "admin-applications",
         "suspendApplication" => "admin-suspend",
@@ -71,6 +75,7 @@ fn golden(stem: &str, part: &str) -> Option<Value> {
         "challenge" => "z601.challenge".to_owned(),
         // What is listed is what was adopted.
         "admin-methodologies" => "admin-methodologies.request".to_owned(),
+        "admin-pushes-replay" if part == "answer" => "pushes-replay.answer".to_owned(),
         _ => format!("{stem}.{part}"),
     };
     serde_json::from_str(examples::text(&name)?).ok()

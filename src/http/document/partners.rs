@@ -7,8 +7,10 @@ use carbon_protocol::AppId;
 use carbon_protocol::contracts::c101::{MatchReply, MatchRequest};
 use carbon_protocol::contracts::c201::{RawData, RawDataRequest};
 use carbon_protocol::contracts::m203::{LinkReply, LinkRequest};
+use carbon_protocol::contracts::m404::PointsBillPush;
 use carbon_protocol::contracts::z203::AuthorizationPush;
 use carbon_protocol::contracts::z305::IssuancePush;
+use carbon_protocol::contracts::z503::BillPush;
 use carbon_protocol::contracts::z601::Challenge;
 use carbon_protocol::envelope::Envelope;
 use utoipa::OpenApi as _;
@@ -20,7 +22,7 @@ pub fn document() -> OpenApi {
 }
 
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(c101, c201, q101, link, challenge, z203, m203, z305))]
+#[openapi(paths(c101, c201, q101, link, challenge, z203, m203, z305, z503, m404))]
 struct Webhooks;
 
 /// The consent pages, as a document of their own: the H5 serves them, not this door.
@@ -169,3 +171,21 @@ fn m203() {}
     responses(Receipt),
 )]
 fn z305() {}
+
+/// 01.Z503 碳减排量账单推送: new entries of the bill in grams, as 01.Z502 shows them. Owed from the time
+/// on at which an address for it is first set.
+#[utoipa::path(
+    post, path = "01.Z503", operation_id = "01.Z503", tag = "partner",
+    request_body = BillPush,
+    responses(Receipt),
+)]
+fn z503() {}
+
+/// 02.Z404 账单推送: new entries of the bill in points, as 02.Z403 shows them, of citizens who are
+/// linked to the mall. Owed from the time on at which an address for it is first set.
+#[utoipa::path(
+    post, path = "02.Z404", operation_id = "02.Z404", tag = "partner",
+    request_body = PointsBillPush,
+    responses(Receipt),
+)]
+fn m404() {}

@@ -50,6 +50,9 @@ fn own(operation: &str) -> &'static [Reason] {
         "01.Z302" => {
             &[UnknownScene, SceneNotActive, UnknownMethodology, UnknownStation, OutsideLimits]
         }
+        "events" => &[BadCursor],
+        "ownPushes" | "pushEvents" => &[BadCursor, NotFound],
+        "replayOwnPushes" | "replayPushes" => &[NotFound, TooManyItems],
         "01.Z303" => &[TooManyItems],
         "01.Z304" => &[TooManyItems, SerialConflict],
         "01.Z306" => &[TooManyItems, BadCursor, UnknownBatch],

@@ -144,3 +144,16 @@ fn a_car_is_corrected_under_its_own_claim_and_a_negative_sum_says_so() {
         assert_eq!(receipt.data()["verdicts"][0]["reason"], "RESOURCE_CLAIMED");
     });
 }
+
+#[test]
+fn what_was_issued_of_a_record_stays_when_the_account_is_closed() {
+    with_door(100_000, async |door: Door| {
+        let (metro, ccid) = issued(&door, "31010119900101001X").await;
+        let sent = batch("b2", &[correction("c1", &ccid, "r1")], &[]);
+        door.post(&metro, "01/Z304", sent).await.data();
+        assert_eq!(record(&door, &metro, "c1", "SUBMITTED").await["reductionGrams"], 205);
+        let whose = json!({"appId": "metro", "ccid": ccid});
+        door.operate("POST", "/admin/v1/accounts/close", whose).await.data();
+        assert_eq!(record(&door, &metro, "c1", "ISSUED").await["reductionGrams"], 92);
+    });
+}

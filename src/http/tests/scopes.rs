@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use carbon_protocol::courier::{CourierCommand, PushKind};
 use serde_json::{Value, json};
 
 use super::{Answered, Caller, Door, Sending, with_door};
@@ -22,6 +23,9 @@ struct Others {
     bill: String,
     results: String,
     dictionary: String,
+    feed: String,
+    /// An event that the metro was told.
+    event: String,
     /// The same citizen's pseudonym towards the stranger.
     own_visitor: String,
 }
@@ -32,6 +36,7 @@ type Pair = (Value, Value);
 type Row = (&'static str, &'static str, fn(&Others) -> Vec<Pair>);
 
 const NOBODY: &str = "nobody";
+const NO_EVENT: &str = "0000000000ffffff-0000";
 
 fn ccids(ccid: &str) -> Vec<Pair> {
     vec![(json!({"ccid": ccid}), json!({"ccid": NOBODY}))]
@@ -93,6 +98,18 @@ const TABLE: &[Row] = &[
     ("Z201", "bus", |_| vec![(json!({"scenes": ["rail"]}), json!({"scenes": [NOBODY]}))]),
     ("noop", "bus", nothing),
     ("keys", "bus", nothing),
+    ("events", "bus", |others| {
+        let query = |cursor: &str| json!(format!("?after={cursor}"));
+        vec![(query(&others.feed), query("AAAA"))]
+    }),
+    ("pushes", "bus", |others| {
+        let query = |event: &str| json!(format!("?eventId={event}"));
+        vec![(query(&others.event), query(NO_EVENT))]
+    }),
+    ("pushes/replay", "bus", |others| {
+        let again = |event: &str| json!({"kind": "Z305", "eventId": event});
+        vec![(again(&others.event), again(NO_EVENT))]
+    }),
     ("01/Z204", "bus", of_citizens),
     ("01/Z301", "bus", |others| {
         let query = |cursor: &str| json!(format!("?limit=1&cursor={cursor}"));
@@ -196,6 +213,11 @@ async fn others(door: &Door) -> Others {
         answer.data()["cursor"].as_str().expect("there is a next page").to_owned()
     };
     let bill = door.post(&metro, "01/Z502", json!({"ccid": ccid, "limit": 1})).await;
+    let pulled = ask(door, &metro, "events", &json!("")).await;
+    let event = pulled.data()["events"][1]["item"]["eventId"].as_str().unwrap().to_owned();
+    let (kind, url) = (PushKind::Issuance, "https://partner.example/push".into());
+    let set = CourierCommand::SetAddress { kind, url };
+    door.platform.courier(door.app_no("bus"), set).await.unwrap();
     let results = door.post(&metro, "01/Z306", json!({"batchSerial": "b1", "limit": 1})).await;
     Others {
         visitor,
@@ -203,6 +225,8 @@ async fn others(door: &Door) -> Others {
         record: "r1",
         auth_code: door.auths.issue(ticket).unwrap(),
         bill: cursor(bill),
+        feed: cursor(pulled),
+        event,
         results: cursor(results),
         dictionary: cursor(ask(door, &metro, "01/Z301", &json!("?limit=1")).await),
         own_visitor: door.linked(id_no, "shop").await.ccid.to_string(),

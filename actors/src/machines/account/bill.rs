@@ -23,6 +23,11 @@ pub fn decode_page(bytes: &[u8]) -> Option<Vec<BillEntry>> {
     rmp_serde::from_slice(bytes).ok()
 }
 
+/// What an event books, oldest first, numbered from 1 within it.
+pub fn booked(at: Timestamp, event: &AccountEvent) -> Vec<BillEntry> {
+    (1..).zip(lines(event)).map(|(number, line)| line.entry(number, at)).collect()
+}
+
 /// The riding entries and what is known of the sealed ones.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Bill {

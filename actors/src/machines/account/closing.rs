@@ -47,10 +47,11 @@ impl Account {
             let notice = steps.state.next_notice(app);
             steps.take(AccountEvent::MallUnlinked { app, channel, notice });
         }
-        for pending in self.pending() {
+        for pending in &self.records.pending {
+            let (record, run) = (self.to_issue(pending), self.issued.run_of(pending));
             let notice = steps.state.next_notice(pending.record.app);
             let reason = Reason::AccountClosed;
-            steps.take(AccountEvent::PendingRefused { record: pending, reason, notice });
+            steps.take(AccountEvent::PendingRefused { record, run, reason, notice });
         }
         let lots = steps.state.lots.all().to_vec();
         steps.take(AccountEvent::Closed { by, lots });

@@ -108,9 +108,18 @@ impl Issued {
 
     /// Grams that were issued of what a pending record corrects; none of one that is its own.
     pub(super) fn of(&self, pending: &Pending) -> Grams {
-        let Some((batch, row)) = pending.original else { return Grams::ZERO };
-        let original = RecordRef { app: pending.record.app, batch, row };
-        self.parts(original).map(|(_, part)| part.grams).sum()
+        self.corrected(pending).map(|(_, part)| part.grams).sum()
+    }
+
+    /// The last run that issued any of what a pending record corrects.
+    pub(super) fn run_of(&self, pending: &Pending) -> Option<RunNo> {
+        self.corrected(pending).map(|(share, _)| share.run).last()
+    }
+
+    fn corrected(&self, pending: &Pending) -> impl Iterator<Item = (&Share, &Part)> {
+        let app = pending.record.app;
+        let original = pending.original.map(|(batch, row)| RecordRef { app, batch, row });
+        original.into_iter().flat_map(|original| self.parts(original))
     }
 
     fn parts(&self, original: RecordRef) -> impl Iterator<Item = (&Share, &Part)> {

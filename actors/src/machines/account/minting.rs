@@ -46,13 +46,12 @@ impl Account {
 
     /// What waits for issuance.
     pub fn pending(&self) -> impl Iterator<Item = IssuedRecord> {
-        self.records.pending.iter().map(|pending| IssuedRecord {
-            record: pending.record,
-            scene: pending.scene,
-            day: pending.day,
-            grams: pending.grams,
-            before: self.issued.of(pending),
-        })
+        self.records.pending.iter().map(|pending| self.to_issue(pending))
+    }
+
+    pub(super) fn to_issue(&self, pending: &Pending) -> IssuedRecord {
+        let Pending { record, scene, day, grams, .. } = *pending;
+        IssuedRecord { record, scene, day, grams, before: self.issued.of(pending) }
     }
 
     /// The pending records of a run by application: to be issued, and excluded by the operator.
@@ -60,13 +59,7 @@ impl Account {
         let excluded: HashSet<&RecordRef> = issue.excluded.iter().collect();
         let mut chosen: BTreeMap<AppNo, (Vec<_>, Vec<_>)> = BTreeMap::new();
         for pending in self.records.pending.iter().filter(|pending| in_run(issue, pending)) {
-            let record = IssuedRecord {
-                record: pending.record,
-                scene: pending.scene,
-                day: pending.day,
-                grams: pending.grams,
-                before: self.issued.of(pending),
-            };
+            let record = self.to_issue(pending);
             let (issued, refused) = chosen.entry(pending.record.app).or_default();
             if excluded.contains(&pending.record) {
                 refused.push(record);

@@ -27,7 +27,7 @@ use crate::invariants::Violation;
 use crate::machines::planted::{Planted, is_planted};
 use crate::machines::{Decision, Facts, Machine, encoding};
 
-pub use bill::{NO_APP, PAGE, RIDING, decode_page};
+pub use bill::{NO_APP, PAGE, RIDING, booked, decode_page};
 pub use ledger::{Books, GramsPlace, PointsPlace, Posting, postings};
 
 /// The format of an encoded state; bytes of another format are no snapshot, and the state is made

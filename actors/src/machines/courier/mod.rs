@@ -1,12 +1,13 @@
 //! The courier machine of one application: where pushes go, how far each kind's feed was delivered,
 //! when a failed push is tried again, what was given up on. Its state is a cursor, never a queue.
 
+mod replaying;
 mod schedule;
 #[cfg(test)]
 mod tests;
 
 use carbon_protocol::courier::{
-    CourierCommand, CourierEvent, CourierReply, LaneView, PushAddress, PushKind,
+    CourierCommand, CourierEvent, CourierReply, LaneView, PushAddress, PushKind, Replay,
 };
 use carbon_protocol::entry::Stream;
 use carbon_protocol::{MessageId, Reason, Rejection, Timestamp};
@@ -42,6 +43,7 @@ struct Lane {
     next_at: Option<Timestamp>,
     delivered: u64,
     parked: Vec<(MessageId, MessageId, u32)>,
+    replays: Vec<Replay>,
 }
 
 impl Lane {
@@ -55,6 +57,7 @@ impl Lane {
             next_at: None,
             delivered: 0,
             parked: Vec::new(),
+            replays: Vec::new(),
         }
     }
 
@@ -68,6 +71,7 @@ impl Lane {
             next_at: self.next_at,
             delivered: self.delivered,
             parked: self.parked.clone(),
+            replays: self.replays.clone(),
         }
     }
 
@@ -80,6 +84,9 @@ impl Lane {
     /// whole schedule again.
     fn try_anew(&mut self) {
         (self.attempts, self.next_at) = (0, None);
+        for replay in &mut self.replays {
+            (replay.attempts, replay.next_at) = (0, None);
+        }
     }
 
     /// Moves on behind a push; false where that would be back.
@@ -186,6 +193,23 @@ impl Machine for Courier {
                 };
                 done(self.failed(facts, &failed))
             }
+            CourierCommand::Replay { kind, after, through } => {
+                done(self.replay(*kind, *after, *through)?)
+            }
+            CourierCommand::Replayed { kind, through, count } => {
+                done(self.replayed(*kind, *through, *count))
+            }
+            CourierCommand::ReplayFailed { kind, through, status, retry_after, jitter } => {
+                let failed = Failed {
+                    kind: *kind,
+                    through: *through,
+                    count: 0,
+                    status: *status,
+                    retry_after: *retry_after,
+                    jitter: *jitter,
+                };
+                done(self.replay_failed(facts, &failed))
+            }
             CourierCommand::Look => {
                 let lanes = self.lanes.iter().map(Lane::view).collect();
                 Decision::answer(CourierReply::View(lanes))
@@ -230,6 +254,13 @@ impl Machine for Courier {
                 }
                 lane.parked.push((after, *through, *count));
                 self.torn |= !on;
+            }
+            CourierEvent::ReplayAsked { kind, .. }
+            | CourierEvent::Replayed { kind, .. }
+            | CourierEvent::ReplayFailed { kind, .. }
+            | CourierEvent::ReplayGivenUp { kind } => {
+                let fits = self.lane_mut(*kind).apply_replay(event);
+                self.torn |= !fits;
             }
         }
     }

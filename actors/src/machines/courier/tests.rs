@@ -168,6 +168,77 @@ fn addresses_are_set_changed_and_paused() {
     assert_eq!(desk.lane().next_at, None, "a new address is tried at once");
 }
 
+/// Delivered to 10, parked to 20, delivered to 30.
+fn parked() -> Desk {
+    let mut desk = Desk::with_address();
+    desk.deliver(10, 10);
+    for _ in 0..16 {
+        desk.fail(20, 500, None);
+    }
+    assert_eq!(desk.lane().parked, [(id(10), id(20), 3)]);
+    desk.deliver(30, 10);
+    desk
+}
+
+#[test]
+fn a_replay_sends_what_was_done_and_takes_it_off_the_parked() {
+    let mut desk = parked();
+    let replay = |after, through| CourierCommand::Replay {
+        kind: KIND,
+        after: id(after),
+        through: id(through),
+    };
+    let replayed =
+        |through| CourierCommand::Replayed { kind: KIND, through: id(through), count: 5 };
+    assert_eq!(desk.ask(replay(30, 99)).unwrap().len(), 0, "what was not tried comes anyway");
+    assert_eq!(desk.ask(replay(10, 20)).unwrap().len(), 1);
+    assert_eq!(desk.ask(replay(10, 20)).unwrap().len(), 0, "asked twice");
+    assert_eq!(desk.ask(replay(25, 99)).unwrap().len(), 1, "cut to what was tried");
+    assert_eq!(desk.ask(replayed(9)).unwrap().len(), 0, "a result of long ago");
+    assert_eq!(desk.ask(replayed(21)).unwrap().len(), 0, "beyond the range");
+    desk.ask(replayed(15)).unwrap();
+    assert_eq!(desk.lane().parked.len(), 1, "not all of it");
+    desk.ask(replayed(20)).unwrap();
+    let lane = desk.lane();
+    assert_eq!((lane.parked.len(), lane.replays.len(), lane.delivered), (0, 1, 30));
+    assert_eq!((lane.replays[0].after, lane.replays[0].through), (id(25), id(30)));
+    assert_eq!(lane.cursor, id(30), "what is owed anew goes on beside it");
+    let mut nobody = Desk::default();
+    assert_eq!(nobody.ask(replay(0, 9)).unwrap_err(), Reason::NotFound);
+}
+
+#[test]
+fn a_replay_that_fails_has_the_schedule_too_and_ends_parked() {
+    let mut desk = parked();
+    let replay = CourierCommand::Replay { kind: KIND, after: id(10), through: id(20) };
+    desk.ask(replay.clone()).unwrap();
+    let failed = |status| CourierCommand::ReplayFailed {
+        kind: KIND,
+        through: id(20),
+        status,
+        retry_after: None,
+        jitter: 500,
+    };
+    desk.ask(failed(500)).unwrap();
+    let first = desk.lane().replays[0];
+    assert_eq!((first.attempts, first.next_at), (1, Some(desk.now.plus_seconds(15))));
+    desk.ask(failed(410)).unwrap();
+    assert!(desk.lane().address.unwrap().paused);
+    desk.ask(CourierCommand::Pause { kind: KIND, paused: false }).unwrap();
+    assert_eq!(desk.lane().replays[0].attempts, 0, "tried anew");
+    for _ in 0..16 {
+        desk.ask(failed(0)).unwrap();
+    }
+    let lane = desk.lane();
+    assert_eq!((lane.replays.len(), lane.parked.len()), (0, 1), "it stays parked");
+    for number in 0..20 {
+        let replay =
+            CourierCommand::Replay { kind: KIND, after: id(number), through: id(number + 1) };
+        let asked = desk.ask(replay);
+        assert_eq!(asked.is_ok(), number < 16, "{number}: {asked:?}");
+    }
+}
+
 #[test]
 fn a_cursor_that_goes_back_is_noticed() {
     let mut desk = Desk::with_address();
@@ -245,7 +316,12 @@ impl Ledger {
                 self.retrying = Some(through.sequence);
                 self.tries += 1;
             }
-            CourierEvent::Paused { .. } | CourierEvent::AddressSet { .. } => {}
+            CourierEvent::Paused { .. }
+            | CourierEvent::AddressSet { .. }
+            | CourierEvent::ReplayAsked { .. }
+            | CourierEvent::Replayed { .. }
+            | CourierEvent::ReplayFailed { .. }
+            | CourierEvent::ReplayGivenUp { .. } => {}
         }
     }
 

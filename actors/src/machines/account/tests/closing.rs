@@ -46,7 +46,7 @@ fn everything_ends_in_one_turn_and_the_ledger_stays() {
                 format!("revoked of {app}: {notice}")
             }
             AccountEvent::MallUnlinked { app, .. } => format!("unlinked {app}"),
-            AccountEvent::PendingRefused { record, reason, notice } => {
+            AccountEvent::PendingRefused { record, reason, notice, .. } => {
                 assert_eq!(*reason, Reason::AccountClosed);
                 format!("refused {} of {}: {notice}", record.grams, record.record.app)
             }
