@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::house::House;
+use crate::machines::account::Account;
 use crate::ports::{Bus, Delivery, Failure, Journal, Parcel};
 use crate::refusal::Refusal;
 use crate::shell::Ask;
@@ -125,7 +126,8 @@ async fn serve(house: Weak<House>, mut groups: mpsc::Receiver<Group>) {
         let Some(house) = house.upgrade() else { return };
         // The next group starts while this one waits for the journal.
         actix::spawn(async move {
-            let answers: Vec<_> = parcels.into_iter().map(|parcel| post(&house, parcel)).collect();
+            let (asks, answers): (Vec<_>, Vec<_>) = parcels.into_iter().map(asked).unzip();
+            house.accounts.send_all(&house, asks);
             let mut deliveries = Vec::with_capacity(answers.len());
             for answer in answers {
                 deliveries.push(delivery(answer.await.unwrap_or(Err(Failure::Stopping.into()))));
@@ -136,13 +138,12 @@ async fn serve(house: Weak<House>, mut groups: mpsc::Receiver<Group>) {
     }
 }
 
-type AccountAnswer = crate::shell::Answer<crate::machines::account::Account>;
+type AccountAnswer = crate::shell::Answer<Account>;
 
-fn post(house: &Arc<House>, parcel: Parcel) -> oneshot::Receiver<AccountAnswer> {
+fn asked(parcel: Parcel) -> ((Stream, Ask<Account>), oneshot::Receiver<AccountAnswer>) {
     let (reply, answer) = oneshot::channel();
     let ask = Ask { command: parcel.command, reply, internal: true };
-    house.accounts.send(house, Stream::Account(parcel.account), ask);
-    answer
+    ((Stream::Account(parcel.account), ask), answer)
 }
 
 fn delivery(answer: AccountAnswer) -> Delivery {

@@ -15,6 +15,7 @@ use crate::machines::Facts;
 use crate::machines::planted::{Planted, is_planted};
 use crate::ports::{Append, Failure};
 use crate::refusal::Refusal;
+use crate::snapshot::Loaded;
 use crate::{scribe, snapshot, system};
 
 /// What an answer is: the machine's reply, a refusal, or that something broke.
@@ -50,10 +51,15 @@ impl Message for Leave {
     type Result = ();
 }
 
+/// A state that is read for an actor.
+pub type Given<M> = oneshot::Receiver<Result<Loaded<M>, Failure>>;
+
 /// The actor of one stream.
 pub struct Shell<M: Housed> {
     house: Arc<House>,
     stream: Stream,
+    /// Its first state, where somebody else reads it, together with others'.
+    given: Option<Given<M>>,
     /// None while it is being loaded.
     state: Option<State<M>>,
     waiting: VecDeque<Ask<M>>,
@@ -75,17 +81,23 @@ struct Turn<M: Housed> {
 
 impl<M: Housed> Shell<M> {
     /// The actor of `stream`, not loaded yet.
-    pub fn new(house: Arc<House>, stream: Stream) -> Self {
+    pub fn new(house: Arc<House>, stream: Stream, given: Option<Given<M>>) -> Self {
         let waiting = VecDeque::new();
-        Self { house, stream, state: None, waiting, committing: false, leaving: false }
+        Self { house, stream, given, state: None, waiting, committing: false, leaving: false }
     }
 
     /// Loads the newest durable state; no message is handled meanwhile.
     fn load(&mut self, ctx: &mut Context<Self>) {
-        let (store, stream) = (self.house.ports.store.clone(), self.stream);
-        let load = system::blocking(move || snapshot::load::<M>(&*store, stream));
-        ctx.wait(load.into_actor(self).map(|loaded, shell, ctx| {
-            match loaded.and_then(|loaded| loaded) {
+        let (store, stream, given) =
+            (self.house.ports.store.clone(), self.stream, self.given.take());
+        let load = async move {
+            match given {
+                Some(given) => given.await.unwrap_or(Err(Failure::Stopping)),
+                None => system::blocking(move || snapshot::load::<M>(&*store, stream)).await?,
+            }
+        };
+        ctx.wait(load.into_actor(self).map(|loaded: Result<Loaded<M>, Failure>, shell, ctx| {
+            match loaded {
                 // Whoever wrote before is history now: the epoch only grows (INV-08).
                 Ok(loaded) => {
                     let epoch = loaded.epoch.saturating_add(1);
