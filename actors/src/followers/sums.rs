@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use carbon_protocol::account::{AccountEvent, LotPoints};
 use carbon_protocol::{AppNo, Day, Points, RunNo};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::models::{self, RunRow, SettlementRow, decode, encode};
 use super::projector::Trees;
@@ -57,42 +59,58 @@ impl Sums {
     /// Adds an entry's sums to those that do not have them yet.
     pub fn put(self, trees: &mut Trees, sequence: u64) -> Result<(), Failure> {
         for (run, more) in self.runs {
-            let key = models::run_key(run);
-            let row = trees.get(Tree::Runs, key.clone())?;
-            let mut row: RunRow =
-                row.map(|row| decode(Tree::Runs, &row)).transpose()?.unwrap_or_default();
-            if row.last >= sequence {
-                continue;
-            }
-            row.last = sequence;
-            row.began = row.began.max(more.began);
-            let (totals, more) = (&mut row.totals, more.totals);
-            totals.records = totals.records.saturating_add(more.records);
-            totals.refused = totals.refused.saturating_add(more.refused);
-            totals.grams = totals.grams.saturating_add(more.grams);
-            totals.points = totals.points.saturating_add(more.points);
-            let row = encode(Tree::Runs, &row)?;
-            trees.put(Tree::Runs, key, row);
+            let to = (Tree::Runs, models::run_key(run));
+            add(
+                trees,
+                to,
+                sequence,
+                |row: &mut RunRow| &mut row.last,
+                |row| {
+                    row.began = row.began.max(more.began);
+                    let (totals, more) = (&mut row.totals, more.totals);
+                    totals.records = totals.records.saturating_add(more.records);
+                    totals.refused = totals.refused.saturating_add(more.refused);
+                    totals.grams = totals.grams.saturating_add(more.grams);
+                    totals.points = totals.points.saturating_add(more.points);
+                },
+            )?;
         }
         for ((app, day), more) in self.settlements {
-            let key = models::settlement_key(app, day);
-            let row = trees.get(Tree::Settlements, key.clone())?;
-            let row = row.map(|row| decode(Tree::Settlements, &row)).transpose()?;
-            let mut row: SettlementRow = row.unwrap_or_default();
-            if row.last >= sequence {
-                continue;
-            }
-            row.last = sequence;
-            let (totals, more) = (&mut row.totals, more.totals);
-            totals.captured = totals.captured.saturating_add(more.captured);
-            totals.refunded = totals.refunded.saturating_add(more.refunded);
-            totals.orders = totals.orders.saturating_add(more.orders);
-            totals.refunds = totals.refunds.saturating_add(more.refunds);
-            let row = encode(Tree::Settlements, &row)?;
-            trees.put(Tree::Settlements, key, row);
+            let to = (Tree::Settlements, models::settlement_key(app, day));
+            add(
+                trees,
+                to,
+                sequence,
+                |row: &mut SettlementRow| &mut row.last,
+                |row| {
+                    let (totals, more) = (&mut row.totals, more.totals);
+                    totals.captured = totals.captured.saturating_add(more.captured);
+                    totals.refunded = totals.refunded.saturating_add(more.refunded);
+                    totals.orders = totals.orders.saturating_add(more.orders);
+                    totals.refunds = totals.refunds.saturating_add(more.refunds);
+                },
+            )?;
         }
         Ok(())
     }
+}
+
+/// Adds to a row, unless it has the entry already.
+fn add<Row: Serialize + DeserializeOwned + Default>(
+    trees: &mut Trees,
+    (tree, key): (Tree, Vec<u8>),
+    sequence: u64,
+    last: fn(&mut Row) -> &mut u64,
+    more: impl FnOnce(&mut Row),
+) -> Result<(), Failure> {
+    let row = trees.get(tree, key.clone())?;
+    let mut row: Row = row.map(|row| decode(tree, &row)).transpose()?.unwrap_or_default();
+    if *last(&mut row) < sequence {
+        *last(&mut row) = sequence;
+        more(&mut row);
+        trees.put(tree, key, encode(tree, &row)?);
+    }
+    Ok(())
 }
 
 fn sum(lots: &[LotPoints]) -> Points {
