@@ -53,8 +53,20 @@ pub struct CheckedRow {
     pub claimed_grams: Grams,
     /// Grams the platform computed.
     pub grams: Grams,
+    /// By what it computed them; none where it could not, and where nothing was done.
+    pub priced_by: Option<PricedBy>,
     /// The first thing the door found wrong.
     pub refused: Option<Reason>,
+}
+
+/// By what grams were computed, so that a sum can be made again whatever was adopted since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PricedBy {
+    /// Version of the scene's methodology.
+    pub methodology: u32,
+    /// Number of the distance dictionary, in the order of import from 1; none where none was
+    /// looked up.
+    pub dictionary: Option<u16>,
 }
 
 /// What an intake answers.
@@ -134,6 +146,8 @@ pub struct BatchRow {
     pub claimed_grams: Grams,
     /// Grams the platform computed.
     pub grams: Grams,
+    /// By what it computed them; none where it could not, and where nothing was done.
+    pub priced_by: Option<PricedBy>,
     /// The verdict.
     pub verdict: RowVerdict,
 }

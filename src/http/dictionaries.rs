@@ -23,12 +23,23 @@ use super::operator::{Imported, Looked, Operating, Viewing};
 
 /// Dictionaries by the first day they measure; a later import took the place of an earlier one.
 #[derive(Debug, Default)]
-pub struct ByDay(BTreeMap<Day, Arc<Dictionary>>);
+pub struct ByDay(BTreeMap<Day, Measure>);
+
+/// A dictionary in force.
+#[derive(Debug)]
+pub struct Measure {
+    /// Its number, in the order of import from 1.
+    pub number: u16,
+    /// The first day that it measures.
+    pub effective: Day,
+    /// The distances.
+    pub dictionary: Arc<Dictionary>,
+}
 
 impl ByDay {
-    /// The dictionary that measures trips of a day, with its own first day.
-    pub fn on(&self, day: Day) -> Option<(Day, &Arc<Dictionary>)> {
-        self.0.range(..=day).next_back().map(|(effective, found)| (*effective, found))
+    /// What measures trips of a day.
+    pub fn on(&self, day: Day) -> Option<&Measure> {
+        self.0.range(..=day).next_back().map(|(_, measure)| measure)
     }
 }
 
@@ -46,17 +57,18 @@ impl Dictionaries {
             return Ok(loaded);
         }
         let mut by_day = BTreeMap::new();
-        for kept in heads {
-            by_day.insert(kept.head.effective, kept);
+        for (number, kept) in (1..).zip(heads) {
+            by_day.insert(kept.head.effective, (number, kept));
         }
         let mut all = ByDay::default();
-        for (day, kept) in by_day {
-            let same = loaded.0.values().find(|known| known.version() == kept.head.version);
+        for (effective, (number, kept)) in by_day {
+            let known = loaded.0.values().map(|measure| &measure.dictionary);
+            let same = known.into_iter().find(|known| known.version() == kept.head.version);
             let dictionary = match same {
                 Some(known) => known.clone(),
                 None => Arc::new(read(state.platform.dictionary(kept.clone()).await?).await?),
             };
-            all.0.insert(day, dictionary);
+            all.0.insert(effective, Measure { number, effective, dictionary });
         }
         let all = Arc::new(all);
         let mut newest = self.0.write();

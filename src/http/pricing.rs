@@ -7,6 +7,7 @@ use carbon_actors::machines::registry::Registry;
 use carbon_actors::methodology::{self, Dictionary};
 use carbon_protocol::behaviour::Behaviour;
 use carbon_protocol::contracts::z302::{ComputeRequest, Computed};
+use carbon_protocol::intake::PricedBy;
 use carbon_protocol::methodology::Methodology;
 use carbon_protocol::registry::Scene;
 use carbon_protocol::{AppNo, Reason, Rejection, SceneCode};
@@ -20,6 +21,8 @@ pub struct Priced {
     pub computed: methodology::Computed,
     /// By which methodology.
     pub methodology: Arc<Methodology>,
+    /// The same, to be remembered.
+    pub by: PricedBy,
 }
 
 /// The caller's scene of a code.
@@ -47,8 +50,11 @@ pub fn price(
         .methodology(&scene.methodology, day)
         .ok_or_else(|| Rejection::of_field(Reason::UnknownMethodology, "behaviour"))?
         .clone();
+    // Only a trip whose length the partner does not tell is looked up.
+    let looked_up = matches!(behaviour, Behaviour::Rail(trip) if trip.mileage_metres.is_none());
+    let measure = dictionaries.on(day).filter(|_| looked_up);
     let none = Dictionary::default();
-    let dictionary = dictionaries.on(day).map_or(&none, |(_, dictionary)| dictionary);
+    let dictionary = measure.map_or(&none, |measure| &measure.dictionary);
     let computed = methodology::compute(&methodology, dictionary, behaviour).map_err(|no| {
         let field = match &no.field {
             Some(field) => format!("behaviour.{field}"),
@@ -56,7 +62,9 @@ pub fn price(
         };
         Rejection { field: Some(field), ..no }
     })?;
-    Ok(Priced { computed, methodology })
+    let dictionary = measure.map(|measure| measure.number);
+    let by = PricedBy { methodology: methodology.version, dictionary };
+    Ok(Priced { computed, methodology, by })
 }
 
 /// The answer to one question of Z302.
@@ -67,13 +75,13 @@ pub fn answer(
     question: &ComputeRequest,
 ) -> Result<Computed, Rejection> {
     let scene = scene_of(registry, app, &question.scene)?;
-    let Priced { computed, methodology } =
+    let Priced { computed, methodology, .. } =
         price(registry, dictionaries, &scene, &question.behaviour)?;
     Ok(Computed {
         reduction_grams: computed.grams,
         methodology: methodology.id.clone(),
         methodology_version: methodology.version,
         verified: methodology.verified,
-        terms: computed.terms,
+        terms: computed.terms(),
     })
 }

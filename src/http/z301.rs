@@ -7,6 +7,7 @@ use carbon_protocol::contracts::z301::{Distance, Distances, DistancesRequest};
 use carbon_protocol::envelope::Envelope;
 use carbon_protocol::{Day, Reason};
 
+use super::dictionaries::Measure;
 use super::exchange::{Compressible, Data};
 use super::fault::Fault;
 use super::ladder::{Queried, SceneOnly};
@@ -44,7 +45,7 @@ pub async fn z301(
     let dictionaries = state.dictionaries.newest(&state).await?;
     let day = call.query.day.unwrap_or(call.caller.now.day());
     let unknown = || Fault::of_field(Reason::NotFound, "day");
-    let (effective, dictionary) = dictionaries.on(day).ok_or_else(unknown)?;
+    let &Measure { effective, ref dictionary, .. } = dictionaries.on(day).ok_or_else(unknown)?;
     let tag = format!("W/\"{}\"", dictionary.version());
     let tag = HeaderValue::from_str(&tag).map_err(|_| Fault::from(Reason::Busy))?;
     let size = lists::page_size(call.query.limit)?;

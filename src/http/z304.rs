@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use axum::extract::State;
 use carbon_actors::followers::models::{BatchPage, RowState};
 use carbon_actors::machines::registry::Registry;
-use carbon_actors::methodology::Computed;
 use carbon_protocol::behaviour::Behaviour;
 use carbon_protocol::claims::{ClaimsCommand, ClaimsReply, ResourceRow};
 use carbon_protocol::contracts::z304::{
@@ -22,7 +21,8 @@ use super::dictionaries::ByDay;
 use super::exchange::{Answer, Data};
 use super::fault::{Fault, misfit};
 use super::ladder::{SceneOnly, Signed};
-use super::{HttpState, lists, pricing, scope};
+use super::pricing::{self, Priced};
+use super::{HttpState, lists, scope};
 
 /// 01.Z304 减排量批量报送: up to 1,000 records under one batch serial.
 #[utoipa::path(
@@ -38,7 +38,6 @@ pub async fn z304(
     let of_voids = request.voids.iter().map(|void| void.ccid.clone());
     let ccids = request.records.iter().map(|record| record.ccid.clone()).chain(of_voids).collect();
     let accounts = scope::accounts(&state, app, ccids).await?;
-    let digest = meaning(&(&request.records, &request.voids))?;
     let policy = state.platform.policy(now.day());
     let dictionaries = state.dictionaries.newest(&state).await?;
     let (mut rows, negative): (Vec<CheckedRow>, Vec<bool>) = {
@@ -50,6 +49,8 @@ pub async fn z304(
         let voids = voids.map(|row| Ok((row?, false)));
         checked.chain(voids).collect::<Result<_, Fault>>()?
     };
+    // What the rows mean, under which serials: they are digested already.
+    let digest = meaning(&rows.iter().map(|row| (&row.serial, &row.digest)).collect::<Vec<_>>())?;
     claim(&state, app, now, &policy, &mut rows).await?;
     let batch = Batch { serial: request.batch_serial.clone(), digest, rows };
     let receipt = match state.platform.intake(app, IntakeCommand::Accept(batch)).await? {
@@ -116,16 +117,16 @@ impl Bench<'_> {
     ) -> Result<(CheckedRow, bool), Fault> {
         let account = accounts.get(&record.ccid).copied();
         let mut negative = false;
-        let (scene, grams, refused) = match self.price(record) {
-            Ok((scene, computed)) => {
+        let (scene, grams, priced_by, refused) = match self.price(record) {
+            Ok((scene, Priced { computed, by, .. })) => {
                 negative = computed.negative;
                 let refused = match account {
                     Some(_) => self.compare(record.reduction_grams, computed.grams),
                     None => Some(Reason::UnknownCcid),
                 };
-                (Some(scene), computed.grams, refused)
+                (Some(scene), computed.grams, Some(by), refused)
             }
-            Err((scene, reason)) => (scene, Grams::ZERO, Some(reason)),
+            Err((scene, reason)) => (scene, Grams::ZERO, None, Some(reason)),
         };
         let row = CheckedRow {
             serial: record.serial.clone(),
@@ -137,6 +138,7 @@ impl Bench<'_> {
             amends: record.corrects.clone(),
             claimed_grams: record.reduction_grams,
             grams,
+            priced_by,
             refused,
         };
         Ok((row, negative))
@@ -163,14 +165,12 @@ impl Bench<'_> {
             amends: Some(void.voids.clone()),
             claimed_grams: Grams::ZERO,
             grams: Grams::ZERO,
+            priced_by: None,
             refused,
         })
     }
 
-    fn price(
-        &self,
-        record: &SubmitRecord,
-    ) -> Result<(SceneNo, Computed), (Option<SceneNo>, Reason)> {
+    fn price(&self, record: &SubmitRecord) -> Result<(SceneNo, Priced), (Option<SceneNo>, Reason)> {
         let scene = pricing::scene_of(self.registry, self.app, &record.scene)
             .map_err(|no| (None, no.reason))?;
         if !scene.kind.is_lit_from_its_app() {
@@ -179,7 +179,7 @@ impl Bench<'_> {
         }
         let priced = pricing::price(self.registry, self.dictionaries, &scene, &record.behaviour)
             .map_err(|no| (Some(scene.no), no.reason))?;
-        Ok((scene.no, priced.computed))
+        Ok((scene.no, priced))
     }
 
     fn compare(&self, claimed: Grams, computed: Grams) -> Option<Reason> {

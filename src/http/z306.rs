@@ -10,7 +10,7 @@ use carbon_protocol::contracts::z306::{
     RecordResult, RecordStatus, Results, ResultsRequest, SERIALS,
 };
 use carbon_protocol::envelope::Envelope;
-use carbon_protocol::intake::{IntakeCommand, IntakeReply};
+use carbon_protocol::intake::{IntakeCommand, IntakeReply, PricedBy};
 use carbon_protocol::{AppNo, Grams, Reason, RecordRef, Serial, Timestamp};
 
 use super::exchange::{Answer, Data};
@@ -166,6 +166,12 @@ impl Desk<'_> {
         Ok(page)
     }
 
+    /// The version of the dictionary that measured a record.
+    fn dictionary(&self, by: PricedBy) -> Option<String> {
+        let place = usize::from(by.dictionary?.checked_sub(1)?);
+        Some(self.registry.dictionaries().get(place)?.head.version.clone())
+    }
+
     async fn serial_of(
         &self,
         record: RecordRef,
@@ -220,6 +226,8 @@ impl Desk<'_> {
             submitted_grams: row.claimed_grams,
             reduction_grams: grams,
             capped,
+            methodology_version: row.priced_by.map(|by| by.methodology),
+            dictionary_version: row.priced_by.and_then(|by| self.dictionary(by)),
             run,
             reason,
             corrects: amends(false),

@@ -23,6 +23,7 @@
 
 use carbon_protocol::account::Purpose;
 use carbon_protocol::courier::{Notice, PushKind};
+use carbon_protocol::intake::PricedBy;
 use carbon_protocol::issuance::RunTotals;
 use carbon_protocol::{
     AccountId, AppNo, Ccid, Day, ErrandNo, Grams, MessageId, Points, Reason, RecordRef, RunNo,
@@ -71,6 +72,8 @@ pub struct PageRow {
     pub claimed_grams: Grams,
     /// Grams the platform computed.
     pub grams: Grams,
+    /// By what it computed them.
+    pub priced_by: Option<PricedBy>,
     /// The earlier record that it corrects or voids.
     pub amends: Option<Amendment>,
     /// How far it has come.
@@ -158,6 +161,7 @@ pub(crate) struct HeadRow {
     pub day: Day,
     pub claimed_grams: Grams,
     pub grams: Grams,
+    pub priced_by: Option<PricedBy>,
     pub amends: Option<Amendment>,
 }
 
@@ -294,6 +298,7 @@ pub fn batch(store: &dyn Store, app: AppNo, batch: u32) -> Result<Option<BatchPa
             day: row.day,
             claimed_grams: row.claimed_grams,
             grams: row.grams,
+            priced_by: row.priced_by,
             amends: row.amends,
             state: rows::read(&states, index).ok_or_else(|| damaged(tree))?,
         })

@@ -427,6 +427,7 @@ fn head_row(row: &BatchRow) -> HeadRow {
         day: row.day(),
         claimed_grams: row.claimed_grams,
         grams: row.grams,
+        priced_by: row.priced_by,
         amends: row.amends.as_ref().map(|amends| Amendment {
             original: amends.original.clone(),
             void: row.behaviour.is_none(),

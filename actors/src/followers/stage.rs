@@ -206,6 +206,7 @@ impl Stage {
                 amends: None,
                 claimed_grams: Grams(1000),
                 grams: Grams(1000),
+                priced_by: None,
                 refused: None,
             })
             .collect();

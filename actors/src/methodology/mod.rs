@@ -26,8 +26,18 @@ pub struct Computed {
     pub grams: Grams,
     /// Whether the sum came out negative, and counts as zero.
     pub negative: bool,
+    terms: Vec<(&'static str, Decimal)>,
+}
+
+impl Computed {
     /// The terms of the sum, in the order they are used.
-    pub terms: Vec<Term>,
+    pub fn terms(&self) -> Vec<Term> {
+        let term = |(name, value): &(&str, Decimal)| Term {
+            name: (*name).into(),
+            value: value.normalize().to_string(),
+        };
+        self.terms.iter().map(term).collect()
+    }
 }
 
 /// Computes. Refuses a behaviour of another kind than the methodology's (`UnknownMethodology`), one
@@ -238,15 +248,15 @@ fn thousandth(amount: Decimal, factor: Decimal) -> Option<Decimal> {
     amount.checked_mul(factor)?.checked_div(Decimal::ONE_THOUSAND)
 }
 
-/// A sum with its terms.
+/// A sum with its terms, as numbers: they become text where somebody wants to read them.
 #[derive(Default)]
 struct Sum {
-    terms: Vec<Term>,
+    terms: Vec<(&'static str, Decimal)>,
 }
 
 impl Sum {
-    fn term(&mut self, name: &str, value: Decimal) {
-        self.terms.push(Term { name: name.into(), value: value.normalize().to_string() });
+    fn term(&mut self, name: &'static str, value: Decimal) {
+        self.terms.push((name, value));
     }
 
     /// Rounds down to whole grams. A negative reduction counts as zero, and a term says so.

@@ -310,7 +310,7 @@ fn the_terms_explain_the_sum() {
     let dictionary = Dictionary::parse(TEXT).unwrap();
     let terms = |methodology: &Methodology, behaviour: &Behaviour| -> Vec<String> {
         let computed = compute(methodology, &dictionary, behaviour).unwrap();
-        computed.terms.iter().map(|term| format!("{}={}", term.name, term.value)).collect()
+        computed.terms().iter().map(|term| format!("{}={}", term.name, term.value)).collect()
     };
     assert_eq!(
         terms(&rail_by("106.50", "35"), &trip("E01", "E02", 1, None)),

@@ -222,6 +222,7 @@ pub(super) fn batch(platform: &Platform, name: &str, ccids: &[Ccid]) -> IntakeCo
         amends: None,
         claimed_grams: Grams(100),
         grams: Grams(100),
+        priced_by: None,
         refused: None,
     });
     let (serial, digest) = (Serial::parse(name).unwrap(), [1; 16]);
@@ -324,8 +325,9 @@ fn a_day_of_trips_is_lit_submitted_issued_and_pushed() {
             let summary = summary(&platform, account(no)).await;
             assert_eq!(summary.points.available, Points(10), "{no}");
         }
-        // Twenty scenes lit and twenty issuances, each once, however they were packed.
-        until("pushed", || async { pushed_items(&world) == [20, 20, 220, 0] }).await;
+        // Twenty scenes lit, twenty issuances, and each submission and issuance on the bill, once,
+        // however they were packed.
+        until("pushed", || async { pushed_items(&world) == [20, 20, 40, 0] }).await;
         followers.stop().await;
     });
 }

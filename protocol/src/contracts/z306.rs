@@ -70,6 +70,14 @@ pub struct RecordResult {
     pub reduction_grams: Grams,
     /// Whether a cap cut them.
     pub capped: bool,
+    /// Version of the scene's methodology that computed them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub methodology_version: Option<u32>,
+    /// Version of the distance dictionary (Z301) that measured the trip, where you told no length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 64)]
+    pub dictionary_version: Option<String>,
     /// The issuance batch that issued or refused it.
     pub run: Option<RunNo>,
     /// Why it was refused.

@@ -166,6 +166,7 @@ impl Sender {
             amends: None,
             claimed_grams: row.grams,
             grams: row.grams,
+            priced_by: None,
             refused: None,
         })
     }

@@ -46,6 +46,11 @@ fn an_issued_record_is_corrected_and_voided_and_what_was_spent_is_owed() {
             (&corrected["corrects"], &corrected["reductionGrams"]),
             (&json!("r1"), &json!(205))
         );
+        // By what it was priced stays with it: the stations' distance is the dictionary's.
+        assert_eq!(corrected["methodologyVersion"], 1);
+        let dictionaries = door.operate("GET", "/admin/v1/dictionaries", Value::Null).await;
+        let version = &dictionaries.data()["dictionaries"][0]["version"];
+        assert!(version.is_string() && corrected["dictionaryVersion"] == *version);
         let original = record(&door, &metro, "r1", "CORRECTED").await;
         assert_eq!(
             (&original["amendedBy"], &original["reductionGrams"]),

@@ -78,6 +78,7 @@ impl Intake {
             amends: amends(row),
             claimed_grams: row.claimed_grams,
             grams: row.grams,
+            priced_by: row.priced_by,
             verdict: *verdict,
         });
         let event = IntakeEvent::BatchReceived {

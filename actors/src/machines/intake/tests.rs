@@ -39,6 +39,7 @@ fn row(name: &str, content: u8, at: Timestamp) -> CheckedRow {
         amends: None,
         claimed_grams: Grams(5),
         grams: Grams(5),
+        priced_by: None,
         refused: None,
     }
 }
