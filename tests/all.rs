@@ -9,6 +9,7 @@ mod demo;
 mod disk;
 mod faults;
 mod figures;
+mod guomi;
 mod harness;
 mod hostile;
 mod interfaces;
