@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use axum::extract::State;
-use carbon_actors::followers::models::{BatchPlace, PageRow, RowState};
+use carbon_actors::followers::batches::{BatchPlace, PageRow, RowState};
 use carbon_actors::machines::registry::Registry;
 use carbon_protocol::contracts::c201::{RawRecord, SERIALS};
 use carbon_protocol::contracts::sampling::{

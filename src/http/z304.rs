@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use axum::extract::State;
-use carbon_actors::followers::models::{BatchPage, RowState};
+use carbon_actors::followers::batches::{BatchPage, RowState};
 use carbon_actors::machines::registry::Registry;
 use carbon_protocol::behaviour::Behaviour;
 use carbon_protocol::claims::{ClaimsCommand, ClaimsReply, ResourceRow};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
-use carbon_actors::followers::models::{BatchPage, BatchPlace, PageRow, RowState};
+use carbon_actors::followers::batches::{BatchPage, BatchPlace, PageRow, RowState};
 use carbon_actors::machines::registry::Registry;
 use carbon_protocol::contracts::z306::{
     RecordResult, RecordStatus, Results, ResultsRequest, SERIALS,

@@ -1,15 +1,12 @@
 //! 01.Z502 碳减排量账单查询 and 02.Z403 碳积分账单查询: one bill, of which each kind of partner sees
 //! its part.
 
-use std::collections::BTreeMap;
-
 use axum::extract::State;
-use carbon_actors::followers::models::BatchPage;
 use carbon_protocol::account::{AccountCommand, AccountReply, BillEntry, Look};
 use carbon_protocol::contracts::m403::{PointsBill, PointsLine};
 use carbon_protocol::contracts::z502::{Bill, BillLine, BillRequest};
 use carbon_protocol::envelope::Envelope;
-use carbon_protocol::{AccountId, AppNo, RecordRef, Serial, Timestamp};
+use carbon_protocol::{AccountId, RecordRef, Timestamp};
 
 use super::exchange::{Answer, Data};
 use super::fault::{Fault, misfit};
@@ -34,17 +31,14 @@ pub async fn z502(
     let (found, cursor) =
         read(&state, &call.caller, citizen.account, &call.body, "Z502", mine).await?;
     let registry = state.platform.registry();
-    let mut serials = Serials { state: &state, app, pages: BTreeMap::new() };
-    let mut entries = Vec::with_capacity(found.len());
-    for entry in found {
-        let serial = match entry.record {
-            Some(record) => serials.of(record).await?,
-            None => None,
-        };
+    let records: Vec<RecordRef> = found.iter().filter_map(|entry| entry.record).collect();
+    let mut serials = state.platform.serials(records).await?.into_iter();
+    let entries = found.iter().map(|entry| {
         let scene = entry.scene.and_then(|no| Some(registry.scene(no)?.code.clone()));
-        entries.push(BillLine::of(&entry, scene, serial));
-    }
-    Ok(Data(Bill { entries, cursor }))
+        let serial = entry.record.and_then(|_| serials.next().flatten());
+        BillLine::of(entry, scene, serial)
+    });
+    Ok(Data(Bill { entries: entries.collect(), cursor }))
 }
 
 /// 02.Z403 碳积分账单查询: points, entry by entry, newest first. Orders are named by number only where
@@ -156,25 +150,4 @@ async fn read_pages<F: Fn(&BillEntry) -> bool>(
     }
     reading.next = (left > 0).then_some(reading.below);
     Ok(())
-}
-
-/// Serials of records, by way of their batches.
-struct Serials<'s> {
-    state: &'s HttpState,
-    app: AppNo,
-    pages: BTreeMap<u32, Option<BatchPage>>,
-}
-
-impl Serials<'_> {
-    async fn of(&mut self, record: RecordRef) -> Result<Option<Serial>, Fault> {
-        if record.app != self.app {
-            return Ok(None);
-        }
-        if let std::collections::btree_map::Entry::Vacant(free) = self.pages.entry(record.batch) {
-            free.insert(self.state.platform.batch(self.app, record.batch).await?);
-        }
-        let page = self.pages.get(&record.batch).and_then(Option::as_ref);
-        let row = page.and_then(|page| page.rows.get(usize::from(record.row)));
-        Ok(row.map(|row| row.serial.clone()))
-    }
 }

@@ -25,8 +25,9 @@ use crate::disk;
 use overlay::{Generation, Overlay, Range};
 use values::{Shelf, broken};
 
-/// sled's segments. Its default of 512 KiB writes a whole segment for the smallest flush.
-const SEGMENT_BYTES: usize = 64 * 1024;
+/// sled's segments. Its default of 512 KiB writes a whole segment for the smallest flush; with 64
+/// KiB a node of sixteen busy accounts did not fit into a quarter of one (see [`values`]).
+const SEGMENT_BYTES: usize = 256 * 1024;
 /// Inserts between two attempts to let sled's garbage go: without them a large checkpoint takes
 /// gigabytes, whatever the cache's size.
 const COLLECT_EVERY: usize = 64;

@@ -133,7 +133,7 @@ fn long_values_lie_in_chunks_that_go_with_them() {
     let folder = TempDir::new().unwrap();
     let store = open(&folder);
     let shelf = || &store.shelves[&Tree::Snapshots];
-    for (length, chunks) in [(100_000, 7), (16_384, 0), (16_385, 2), (1_000_000, 62), (0, 0)] {
+    for (length, chunks) in [(100_000, 26), (3_968, 0), (3_969, 2), (1_000_000, 253), (0, 0)] {
         let value: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
         store.put(vec![put(Tree::Snapshots, b"intake", Some(&value))]);
         store.checkpoint(&[]).unwrap();

@@ -1,12 +1,14 @@
 //! Values as sled holds them: each with a CRC over itself and the key it belongs to, long ones in
-//! chunks of their own, because sled keeps values beyond its segment size in single files.
+//! chunks of their own: up to sixteen items share a node, and sled writes a node that is longer
+//! than a quarter of a segment into a file of its own, which costs more than all the rest.
 
 use carbon_actors::ports::{Failure, Pair, Tree};
 
+use super::SEGMENT_BYTES;
 use crate::disk;
 
-/// Longest value, in bytes, that lies beside its key.
-const INLINE: usize = 16 * 1024;
+/// Longest value, in bytes, that lies beside its key: sixteen fit into a quarter of a segment.
+const INLINE: usize = SEGMENT_BYTES / 4 / 16 - 128;
 const WHOLE: u8 = 0;
 const CHUNKED: u8 = 1;
 

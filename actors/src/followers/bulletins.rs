@@ -17,10 +17,10 @@ use carbon_protocol::{
     AccountId, AppNo, Ccid, MessageId, Points, Reason, RecordRef, SceneCode, SceneNo,
 };
 
+use super::batches;
 use super::links::Links;
-use super::models;
 use crate::machines::registry::Registry;
-use crate::ports::{Bulletin, Committed, Failure, Store, Tree};
+use crate::ports::{Bulletin, Committed, Failure, Store};
 
 /// Gives the newest view of the registry.
 pub type View = Arc<dyn Fn() -> Arc<Registry> + Send + Sync>;
@@ -129,9 +129,7 @@ impl Bulletins {
             AccountEvent::RecordRefused { record, reason, .. }
                 if known.is_none() || *reason == Reason::UnknownCcid =>
             {
-                let head = models::batch_key(record.app, record.batch, models::Part::Head);
-                let head = self.store.get(Tree::Batches, &head)?;
-                Ok(models::sent_with(head.as_deref(), *record)?.or(known))
+                Ok(batches::row(&*self.store, *record)?.map(|row| row.ccid).or(known))
             }
             _ => Ok(known),
         }

@@ -2,6 +2,7 @@
 //! repeat. None of them is waited for by a writer.
 
 pub mod acts;
+pub mod batches;
 mod bills;
 pub mod bulletins;
 pub(crate) mod deliveries;

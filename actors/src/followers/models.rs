@@ -6,9 +6,7 @@
 //! | tree | key | value |
 //! |---|---|---|
 //! | Directory | CCID, text | account, 16 bytes |
-//! | Batches | app 2, batch 4, `0` | `BatchHead`: what never changes |
-//! | Batches | app 2, batch 4, `1` | states of the rows, 16 bytes each (see [`super::rows`]) |
-//! | BatchTimes | app 2, received at 8, batch 4 | nothing |
+//! | Batches, BatchTimes | see [`super::batches`] | |
 //! | Feeds | app 2, push kind 1, sequence 8, item 4 | `Notice`, a week at least (see `KEPT_DAYS`) |
 //! | Errands | account 16, errand 4 | `Purpose` |
 //! | Due | at 8, account 16 | nothing: a freeze lapses, a lot ends, a key is to be erased |
@@ -17,119 +15,15 @@
 //! | Settlements | app 2, day 4 | `SettlementRow` |
 //! | SettlementLines | see [`super::settlements`] | |
 //! | Audit | see [`super::acts`] | |
-//!
-//! The states of a batch are apart from its head because every account's turn changes one of them:
-//! eight kilobytes are copied for it then, not seventy encoded.
 
 use carbon_protocol::account::Purpose;
 use carbon_protocol::courier::{Notice, PushKind};
-use carbon_protocol::intake::PricedBy;
 use carbon_protocol::issuance::RunTotals;
-use carbon_protocol::{
-    AccountId, AppNo, Ccid, Day, ErrandNo, Grams, MessageId, Points, Reason, RecordRef, RunNo,
-    SceneNo, Serial, Timestamp,
-};
+use carbon_protocol::{AccountId, AppNo, Day, ErrandNo, MessageId, Points, RunNo, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::rows;
 use crate::ports::{Failure, Store, Tree};
-
-/// Where a batch is in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct BatchPlace {
-    /// When it was received.
-    pub at: Timestamp,
-    /// The application's counter.
-    pub batch: u32,
-}
-
-/// A batch with the state of its rows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BatchPage {
-    /// The application's counter.
-    pub batch: u32,
-    /// Its serial.
-    pub serial: Serial,
-    /// When it was received.
-    pub at: Timestamp,
-    /// Its rows, in the order sent.
-    pub rows: Vec<PageRow>,
-}
-
-/// A row of a batch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PageRow {
-    /// The record's serial.
-    pub serial: Serial,
-    /// The pseudonym it was sent for.
-    pub ccid: Ccid,
-    /// Its scene, when it is one of the application's.
-    pub scene: Option<SceneNo>,
-    /// The day it counts for.
-    pub day: Day,
-    /// Grams the partner computed.
-    pub claimed_grams: Grams,
-    /// Grams the platform computed.
-    pub grams: Grams,
-    /// By what it computed them.
-    pub priced_by: Option<PricedBy>,
-    /// The earlier record that it corrects or voids.
-    pub amends: Option<Amendment>,
-    /// How far it has come.
-    pub state: RowState,
-}
-
-/// How far a row has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RowState {
-    /// Claimed; the account has not decided yet.
-    Received,
-    /// It is this record, received before.
-    Replayed(RecordRef),
-    /// Pending in the account.
-    Submitted {
-        /// Grams that count, after caps.
-        grams: Grams,
-        /// Whether a cap cut it.
-        capped: bool,
-    },
-    /// Issued by a run.
-    Issued {
-        /// Grams issued.
-        grams: Grams,
-        /// The run.
-        run: RunNo,
-    },
-    /// Refused: at the door, by the account, or by a run.
-    Refused {
-        /// Why.
-        reason: Reason,
-        /// The run, when one refused it.
-        run: Option<RunNo>,
-    },
-    /// Another record counts in its place.
-    Corrected {
-        /// Which.
-        by: RecordRef,
-    },
-    /// It counts no more.
-    Voided {
-        /// The record that voided it.
-        by: RecordRef,
-    },
-    /// It voids another record, which was done.
-    Applied,
-}
-
-/// What a row means to an earlier record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Amendment {
-    /// The earlier record's serial.
-    pub original: Serial,
-    /// Whether it is voided, not corrected.
-    pub void: bool,
-}
 
 /// What malls captured and gave back on a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -142,27 +36,6 @@ pub struct SettlementTotals {
     pub orders: u64,
     /// Refunds.
     pub refunds: u64,
-}
-
-/// What of a batch never changes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct BatchHead {
-    pub serial: Serial,
-    pub at: Timestamp,
-    pub rows: Vec<HeadRow>,
-}
-
-/// What of a row never changes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct HeadRow {
-    pub serial: Serial,
-    pub ccid: Ccid,
-    pub scene: Option<SceneNo>,
-    pub day: Day,
-    pub claimed_grams: Grams,
-    pub grams: Grams,
-    pub priced_by: Option<PricedBy>,
-    pub amends: Option<Amendment>,
 }
 
 /// A run's totals, with where it began and the last entry that is in them: an older one that comes
@@ -187,13 +60,6 @@ pub(crate) struct SettlementRow {
 
 const EARLIEST: Timestamp = Timestamp(i64::MIN);
 
-/// The part of a batch that never changes, or its rows' states.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Part {
-    Head,
-    States,
-}
-
 /// A signed instant as bytes that sort by time.
 pub(crate) fn instant(at: Timestamp) -> [u8; 8] {
     // The sign bit turned: what is negative sorts first.
@@ -211,19 +77,6 @@ pub(crate) fn day_bytes(day: Day) -> [u8; 4] {
 
 pub(crate) fn day_of(bytes: [u8; 4]) -> Day {
     Day((u32::from_be_bytes(bytes) ^ (1 << 31)).cast_signed())
-}
-
-/// The key of a part of a batch.
-pub(crate) fn batch_key(app: AppNo, batch: u32, part: Part) -> Vec<u8> {
-    let part = match part {
-        Part::Head => [0],
-        Part::States => [1],
-    };
-    [&app.0.to_be_bytes()[..], &batch.to_be_bytes(), &part].concat()
-}
-
-pub(crate) fn batch_time_key(app: AppNo, place: BatchPlace) -> Vec<u8> {
-    [&app.0.to_be_bytes()[..], &instant(place.at), &place.batch.to_be_bytes()].concat()
 }
 
 pub(crate) fn feed_key(app: AppNo, kind: PushKind, id: MessageId) -> Vec<u8> {
@@ -280,65 +133,6 @@ pub(crate) fn part<const N: usize>(
 
 // ---------------------------------------------------------------------------------------------
 // Reading
-
-/// A batch with the state of its rows.
-pub fn batch(store: &dyn Store, app: AppNo, batch: u32) -> Result<Option<BatchPage>, Failure> {
-    let tree = Tree::Batches;
-    let Some(head) = store.get(tree, &batch_key(app, batch, Part::Head))? else {
-        return Ok(None);
-    };
-    let head: BatchHead = decode(tree, &head)?;
-    let states = store.get(tree, &batch_key(app, batch, Part::States))?;
-    let states = states.ok_or_else(|| damaged(tree))?;
-    let row = |(index, row): (usize, HeadRow)| {
-        Ok(PageRow {
-            serial: row.serial,
-            ccid: row.ccid,
-            scene: row.scene,
-            day: row.day,
-            claimed_grams: row.claimed_grams,
-            grams: row.grams,
-            priced_by: row.priced_by,
-            amends: row.amends,
-            state: rows::read(&states, index).ok_or_else(|| damaged(tree))?,
-        })
-    };
-    let rows = head.rows.into_iter().enumerate().map(row).collect::<Result<_, Failure>>()?;
-    Ok(Some(BatchPage { batch, serial: head.serial, at: head.at, rows }))
-}
-
-/// The CCID that a record was sent with, by its batch's head.
-pub(crate) fn sent_with(head: Option<&[u8]>, record: RecordRef) -> Result<Option<Ccid>, Failure> {
-    let head: Option<BatchHead> = head.map(|head| decode(Tree::Batches, head)).transpose()?;
-    let row = head.and_then(|head| head.rows.into_iter().nth(usize::from(record.row)));
-    Ok(row.map(|row| row.ccid))
-}
-
-/// Batches received in `from..to`, oldest first, behind a place of an earlier answer.
-pub fn batches(
-    store: &dyn Store,
-    app: AppNo,
-    from: Timestamp,
-    to: Timestamp,
-    after: Option<BatchPlace>,
-    limit: usize,
-) -> Result<Vec<BatchPlace>, Failure> {
-    let tree = Tree::BatchTimes;
-    let start = batch_time_key(app, BatchPlace { at: from, batch: 0 });
-    let start = match after {
-        Some(place) => start.max(behind(&batch_time_key(app, place))),
-        None => start,
-    };
-    let end = batch_time_key(app, BatchPlace { at: to, batch: 0 });
-    let pairs = store.scan(tree, &start, &end, limit, false)?;
-    let place = |(key, _): (Vec<u8>, Vec<u8>)| {
-        Ok(BatchPlace {
-            at: instant_of(part(tree, &key, 2)?),
-            batch: u32::from_be_bytes(part(tree, &key, 10)?),
-        })
-    };
-    pairs.into_iter().map(place).collect()
-}
 
 /// Notices of one kind owed to an application behind an id, in the order of the journal.
 pub fn notices(

@@ -16,21 +16,21 @@ use carbon_protocol::issuance::IssuanceEvent;
 use carbon_protocol::{AccountId, AppNo, Day, MessageId, Reason, RecordRef, Timestamp};
 
 use super::acts;
+use super::batches::{
+    self, Amendment, BLOCK, BatchHead, BatchPlace, HeadRow, Part, RowState, STATES, batch_key,
+};
 use super::bills::Bills;
 use super::directory::{self, Directory};
 use super::hot::Hot;
 use super::links::{Link, Links};
-use super::models::{
-    self, Amendment, BatchHead, BatchPlace, HeadRow, Part, RowState, batch_key, day_bytes, decode,
-    encode,
-};
+use super::models::{self, day_bytes, decode, encode};
 use super::owed::owed;
 use super::sums::Sums;
 use super::{rows, settlements};
 use crate::ports::{Committed, Failure, Put, Store, Tree};
 
-/// Row states of batches kept in memory, twice at most; some eight kilobytes each.
-const BATCHES: usize = 1024;
+/// Blocks of row states kept in memory, twice at most; a kilobyte each.
+const BATCHES: usize = 16 * 1024;
 /// Small values kept in memory, twice at most.
 const SMALL: usize = 50_000;
 
@@ -89,8 +89,7 @@ impl Trees {
         }
     }
 
-    /// The value, to be changed in place: of a batch's eight kilobytes every row changes sixteen
-    /// bytes.
+    /// The value, to be changed in place: of a block's kilobyte every row changes sixteen bytes.
     fn get_mut(&mut self, tree: Tree, key: Vec<u8>) -> Result<Option<&mut Vec<u8>>, Failure> {
         if !self.fresh.contains_key(&(tree, key.clone())) {
             let Some(value) = self.get(tree, key.clone())? else { return Ok(None) };
@@ -143,8 +142,8 @@ impl Trees {
         let fresh = std::mem::take(&mut self.fresh);
         for (key, value) in &fresh {
             let hot = match key.0 {
-                // Heads are read by pages only: their states are what changes.
-                Tree::Batches if key.1.last() == Some(&1) => &mut self.batches,
+                // Of a batch, only its states change.
+                Tree::Batches if batches::is_of_states(&key.1) => &mut self.batches,
                 Tree::Runs | Tree::Settlements | Tree::BillPushes => &mut self.small,
                 _ => continue,
             };
@@ -288,16 +287,19 @@ impl Projector {
 
     fn batch(&mut self, app: AppNo, event: &IntakeEvent, place: Place) -> Result<(), Failure> {
         let IntakeEvent::BatchReceived { batch, serial, rows: received, .. } = event;
-        let head = BatchHead {
-            serial: serial.clone(),
-            at: place.at,
-            rows: received.iter().map(head_row).collect(),
+        let mut put = |part, value| {
+            self.trees.put(Tree::Batches, batch_key(app, *batch, part), value);
         };
-        let states = rows::block(received.iter().map(|row| first_state(row.verdict)));
-        let head = encode(Tree::Batches, &head)?;
-        self.trees.put(Tree::Batches, batch_key(app, *batch, Part::Head), head);
-        self.trees.put(Tree::Batches, batch_key(app, *batch, Part::States), states);
-        let time = models::batch_time_key(app, BatchPlace { at: place.at, batch: *batch });
+        let head = BatchHead { serial: serial.clone(), at: place.at };
+        put(Part::Head, encode(Tree::Batches, &head)?);
+        for (first, block) in (0..).step_by(BLOCK.into()).zip(received.chunks(BLOCK.into())) {
+            let block: Vec<HeadRow> = block.iter().map(head_row).collect();
+            put(Part::Row(first), encode(Tree::Batches, &block)?);
+        }
+        for (first, block) in (0..).step_by(STATES.into()).zip(received.chunks(STATES.into())) {
+            put(Part::States(first), rows::block(block.iter().map(|row| first_state(row.verdict))));
+        }
+        let time = batches::batch_time_key(app, BatchPlace { at: place.at, batch: *batch });
         self.trees.put(Tree::BatchTimes, time, Vec::new());
         Ok(())
     }
@@ -348,9 +350,11 @@ impl Projector {
     }
 
     fn row(&mut self, record: RecordRef, state: RowState) -> Result<(), Failure> {
-        let key = batch_key(record.app, record.batch, Part::States);
+        let key = batch_key(record.app, record.batch, Part::States(record.row));
         let states = self.trees.get_mut(Tree::Batches, key)?;
-        if !states.is_some_and(|states| rows::write(states, usize::from(record.row), state)) {
+        if !states
+            .is_some_and(|states| rows::write(states, usize::from(record.row % STATES), state))
+        {
             // Its balance is right all the same, and standing still would stop everybody.
             tracing::error!(?record, "a record's batch is not in the read models");
         }
@@ -412,10 +416,10 @@ impl Projector {
         if link.is_some() && *reason != Reason::UnknownCcid {
             return Ok(link);
         }
-        let head = batch_key(record.app, record.batch, Part::Head);
-        let head = self.trees.get(Tree::Batches, head)?;
-        let sent_with = models::sent_with(head.as_deref(), *record)?;
-        Ok(sent_with.map(|ccid| Link { ccid, partner_uid: None }).or(link))
+        let block = batch_key(record.app, record.batch, Part::Row(record.row));
+        let block = self.trees.get(Tree::Batches, block)?;
+        let row = block.map(|block| batches::row_in(&block, *record)).transpose()?.flatten();
+        Ok(row.map(|row| Link { ccid: row.ccid, partner_uid: None }).or(link))
     }
 }
 

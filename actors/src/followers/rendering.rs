@@ -1,12 +1,15 @@
 //! What is owed to a partner, as the contract's JSON: Z203, Z305, Z503 and Z404.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use carbon_protocol::account::{BillEntry, Consent, IssuedRecord};
 use carbon_protocol::contracts::feed::PulledEvent;
 use carbon_protocol::contracts::{m403, m404, z203, z305, z502, z503};
 use carbon_protocol::courier::{Notice, NoticeBody, PushKind};
 use carbon_protocol::{AppNo, Grams, Reason, RecordRef, RunNo, SceneCode, SceneNo, Serial};
 
-use crate::followers::models::{self, BatchPage};
+use crate::followers::batches;
 use crate::machines::registry::Registry;
 use crate::ports::{Failure, Store};
 
@@ -18,7 +21,7 @@ pub fn body(
     kind: PushKind,
     notices: &[Notice],
 ) -> Result<Vec<u8>, Failure> {
-    let mut pages = Pages { store, app, last: None };
+    let mut pages = Pages { store, app, batches: BTreeMap::new() };
     let code = kind.code().to_owned();
     let encoded = match kind {
         PushKind::Authorization => {
@@ -55,7 +58,7 @@ pub fn pulled(
     app: AppNo,
     notices: &[Notice],
 ) -> Result<Vec<PulledEvent>, Failure> {
-    let mut pages = Pages { store, app, last: None };
+    let mut pages = Pages { store, app, batches: BTreeMap::new() };
     each(notices, |notice| {
         Ok(match notice.body.kind() {
             PushKind::Authorization => PulledEvent::Authorization(authorization(registry, notice)?),
@@ -183,11 +186,11 @@ fn points_bill(mall: AppNo, notice: &Notice) -> Result<m404::PointsBillItem, Fai
     })
 }
 
-/// Batches by number; the last one is kept, because records of one come together.
+/// Records by reference, with the serials of their batches.
 struct Pages<'s> {
     store: &'s dyn Store,
     app: AppNo,
-    last: Option<BatchPage>,
+    batches: BTreeMap<u32, Serial>,
 }
 
 impl Pages<'_> {
@@ -214,13 +217,16 @@ impl Pages<'_> {
     }
 
     fn serials(&mut self, record: RecordRef) -> Result<(Serial, Serial), Failure> {
-        if self.last.as_ref().is_none_or(|page| page.batch != record.batch) {
-            self.last = models::batch(self.store, self.app, record.batch)?;
-        }
-        let page = self.last.as_ref();
-        let row = page.and_then(|page| Some((page.rows.get(usize::from(record.row))?, page)));
         let missing = || Failure::Store(format!("batch {} is not in the store", record.batch));
-        row.map(|(row, page)| (row.serial.clone(), page.serial.clone())).ok_or_else(missing)
+        let batch = match self.batches.entry(record.batch) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => {
+                let serial = batches::batch_serial(self.store, self.app, record.batch)?;
+                free.insert(serial.ok_or_else(missing)?)
+            }
+        };
+        let row = batches::row(self.store, record)?.ok_or_else(missing)?;
+        Ok((row.serial, batch.clone()))
     }
 }
 

@@ -4,7 +4,7 @@
 
 use carbon_protocol::{AppNo, Grams, Reason, RecordRef, RunNo};
 
-use super::models::RowState;
+use super::batches::RowState;
 
 /// Bytes of a state.
 const WIDTH: usize = 16;
@@ -18,7 +18,7 @@ const CORRECTED: u8 = 5;
 const VOIDED: u8 = 6;
 const APPLIED: u8 = 7;
 
-/// States as a block.
+/// States, one after the other.
 pub(super) fn block(states: impl Iterator<Item = RowState>) -> Vec<u8> {
     states.flat_map(pack).collect()
 }

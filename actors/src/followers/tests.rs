@@ -14,8 +14,9 @@ use carbon_protocol::issuance::RunTotals;
 use carbon_protocol::{Day, ErrandNo, Grams, MessageId, Points, Reason, RecordRef, RunNo};
 use tokio::sync::watch;
 
+use super::batches::{self, BatchPlace, RowState};
 use super::directory::Directory;
-use super::models::{self, BatchPlace, RowState, SettlementTotals};
+use super::models::{self, SettlementTotals};
 use super::projector::{Projected, Projector};
 use super::relay::Relay;
 use super::stage::{MALL, METRO, Stage, TRIPS, account, ccid, consent, morning, open, today};
@@ -126,18 +127,18 @@ fn the_models_say_what_happened() {
     again.load(store).unwrap();
     assert_eq!((again.len(), again.resolve(METRO, &ccid(one, METRO))), (4, Some(one)));
 
-    let page = models::batch(store, METRO, 1).unwrap().unwrap();
+    let page = batches::batch(store, METRO, 1).unwrap().unwrap();
     let states: Vec<RowState> = page.rows.iter().map(|row| row.state).collect();
     let issued = RowState::Issued { grams: Grams(1000), run: RunNo(1) };
     let refused = RowState::Refused { reason: Reason::SceneNotLit, run: None };
     assert_eq!(states, [issued, issued, refused]);
     assert_eq!(page.rows[1].ccid, ccid(one, METRO));
-    assert_eq!(models::batch(store, METRO, 9).unwrap(), None);
-    assert_eq!(models::batch(store, MALL, 1).unwrap(), None);
+    assert_eq!(batches::batch(store, METRO, 9).unwrap(), None);
+    assert_eq!(batches::batch(store, MALL, 1).unwrap(), None);
 
     let later = morning().plus_seconds(86_400);
     let batches = |from, after, limit| {
-        let places = models::batches(store, METRO, from, later, after, limit).unwrap();
+        let places = batches::batches(store, METRO, from, later, after, limit).unwrap();
         places.iter().map(|place| place.batch).collect::<Vec<_>>()
     };
     let first = BatchPlace { at: page.at, batch: 1 };
@@ -204,7 +205,7 @@ fn pending_is_the_earliest_day_until_a_run_says_otherwise() {
     stage.issue(1, &[one], vec![RecordRef { app: METRO, batch, row: 1 }]);
     fold(&stage, &mut projector, &stage.journal.read(after, 99).unwrap());
     assert_eq!(models::pending(&*stage.store, None, 9).unwrap(), []);
-    let page = models::batch(&*stage.store, METRO, batch).unwrap().unwrap();
+    let page = batches::batch(&*stage.store, METRO, batch).unwrap().unwrap();
     let refused = RowState::Refused { reason: Reason::Excluded, run: Some(RunNo(1)) };
     assert_eq!(page.rows[1].state, refused);
 }

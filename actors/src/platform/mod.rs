@@ -22,14 +22,17 @@ use carbon_protocol::operators::{ActRef, OperatorsCommand, OperatorsReply};
 use carbon_protocol::policy::Policy;
 use carbon_protocol::quality::{QualityCommand, QualityReply};
 use carbon_protocol::registry::{RegistryCommand, RegistryReply};
-use carbon_protocol::{AccountId, AppNo, Ccid, Day, MessageId, OperatorId, RunNo, Timestamp};
+use carbon_protocol::{
+    AccountId, AppNo, Ccid, Day, MessageId, OperatorId, RecordRef, RunNo, Serial, Timestamp,
+};
 use futures::future::BoxFuture;
 use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::balances::{self, TrialBalance};
 use crate::followers::acts::{self, ActRow};
-use crate::followers::models::{self, BatchPage, BatchPlace, SettlementTotals};
+use crate::followers::batches::{self, BatchPage, BatchPlace};
+use crate::followers::models::{self, SettlementTotals};
 use crate::followers::previews::{self, Preview};
 use crate::followers::settlements::{self, SettlementLine};
 use crate::followers::{Followers, directory::Directory, rendering};
@@ -271,7 +274,12 @@ impl Platform {
 
     /// A batch with the state of its rows; shows whatever was acknowledged before the call.
     pub async fn batch(&self, app: AppNo, batch: u32) -> Result<Option<BatchPage>, Failure> {
-        self.read(move |house| models::batch(&*house.ports.store, app, batch)).await
+        self.read(move |house| batches::batch(&*house.ports.store, app, batch)).await
+    }
+
+    /// Serials of records; shows whatever was acknowledged before the call.
+    pub async fn serials(&self, records: Vec<RecordRef>) -> Result<Vec<Option<Serial>>, Failure> {
+        self.read(move |house| batches::serials(&*house.ports.store, &records)).await
     }
 
     /// Batches received in `from..to`, oldest first, after a place of an earlier answer.
@@ -283,7 +291,7 @@ impl Platform {
         after: Option<BatchPlace>,
         limit: usize,
     ) -> Result<Vec<BatchPlace>, Failure> {
-        self.read(move |house| models::batches(&*house.ports.store, app, from, to, after, limit))
+        self.read(move |house| batches::batches(&*house.ports.store, app, from, to, after, limit))
             .await
     }
 

@@ -16,7 +16,7 @@ use carbon_protocol::{
 };
 
 use super::*;
-use crate::followers::models::RowState;
+use crate::followers::batches::RowState;
 use crate::machines::fixtures::{agreement, policy};
 use crate::ports::Person;
 use crate::twins::{

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use carbon_actors::followers::models::RowState;
+use carbon_actors::followers::batches::RowState;
 use carbon_protocol::account::Summary;
 use carbon_protocol::contracts::z203::AuthorizationStatus;
 use carbon_protocol::contracts::z305::IssuedStatus;

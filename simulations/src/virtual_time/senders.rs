@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use carbon_actors::followers::models::{BatchPage, RowState};
+use carbon_actors::followers::batches::{BatchPage, RowState};
 use carbon_protocol::behaviour::{Behaviour, Bike};
 use carbon_protocol::intake::{Batch, CheckedRow, IntakeCommand, IntakeReply, Receipt, RowVerdict};
 use carbon_protocol::{AppNo, Ccid, Grams, Label, Metres, Reason, RecordRef, Serial, Timestamp};
