@@ -16,8 +16,8 @@ use crate::refusal::Refusal;
 use crate::shell::Ask;
 use crate::{scribe, system};
 
-/// Threads that may block on the store for one arbiter's activations.
-const LOADING_THREADS: usize = 4;
+/// Threads of one arbiter that may block on the store.
+const BLOCKING_THREADS: usize = 4;
 
 type Group = (Vec<Parcel>, oneshot::Sender<Vec<Delivery>>);
 
@@ -66,7 +66,7 @@ impl Lanes {
         }
         let arbiter = Arbiter::with_tokio_rt(|| {
             let mut runtime = tokio::runtime::Builder::new_current_thread();
-            let runtime = runtime.enable_all().max_blocking_threads(LOADING_THREADS).build();
+            let runtime = runtime.enable_all().max_blocking_threads(BLOCKING_THREADS).build();
             #[allow(clippy::expect_used)] // at start, with nothing to lose
             runtime.expect("a thread's own runtime: the system is out of files")
         });
@@ -126,8 +126,7 @@ async fn serve(house: Weak<House>, mut groups: mpsc::Receiver<Group>) {
         let Some(house) = house.upgrade() else { return };
         // The next group starts while this one waits for the journal.
         actix::spawn(async move {
-            let (asks, answers): (Vec<_>, Vec<_>) = parcels.into_iter().map(asked).unzip();
-            house.accounts.send_all(&house, asks);
+            let answers: Vec<_> = parcels.into_iter().map(|parcel| post(&house, parcel)).collect();
             let mut deliveries = Vec::with_capacity(answers.len());
             for answer in answers {
                 deliveries.push(delivery(answer.await.unwrap_or(Err(Failure::Stopping.into()))));
@@ -140,10 +139,11 @@ async fn serve(house: Weak<House>, mut groups: mpsc::Receiver<Group>) {
 
 type AccountAnswer = crate::shell::Answer<Account>;
 
-fn asked(parcel: Parcel) -> ((Stream, Ask<Account>), oneshot::Receiver<AccountAnswer>) {
+fn post(house: &Arc<House>, parcel: Parcel) -> oneshot::Receiver<AccountAnswer> {
     let (reply, answer) = oneshot::channel();
     let ask = Ask { command: parcel.command, reply, internal: true };
-    ((Stream::Account(parcel.account), ask), answer)
+    house.accounts.send(house, Stream::Account(parcel.account), ask);
+    answer
 }
 
 fn delivery(answer: AccountAnswer) -> Delivery {

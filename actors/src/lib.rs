@@ -8,6 +8,7 @@ pub mod fuzzing;
 pub mod house;
 pub mod invariants;
 pub mod lanes;
+mod loads;
 pub mod machines;
 pub mod methodology;
 pub mod platform;

@@ -10,17 +10,18 @@ use actix::prelude::*;
 use carbon_protocol::entry::Stream;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::house::{House, Housed};
+use crate::loads::Loads;
 use crate::ports::Failure;
-use crate::shell::{Ask, Given, Leave, Shell};
-use crate::{snapshot, system};
+use crate::shell::{Ask, Leave, Shell};
+use crate::system;
 
 /// The rooms of one kind of machine.
 pub struct Rooms<M: Housed> {
     rooms: DashMap<Stream, Room<M>>,
+    loads: Loads<M>,
     quarantined: AtomicUsize,
     opened: Instant,
 }
@@ -38,8 +39,8 @@ enum Room<M: Housed> {
 
 impl<M: Housed> Default for Rooms<M> {
     fn default() -> Self {
-        let (rooms, quarantined) = (DashMap::new(), AtomicUsize::new(0));
-        Self { rooms, quarantined, opened: Instant::now() }
+        let (rooms, loads, quarantined) = (DashMap::new(), Loads::default(), AtomicUsize::new(0));
+        Self { rooms, loads, quarantined, opened: Instant::now() }
     }
 }
 
@@ -47,43 +48,7 @@ impl<M: Housed> Rooms<M> {
     /// Puts a message into the mailbox of a stream's actor, which is opened if need be. Where it
     /// cannot be, the message is answered so.
     pub fn send(&self, house: &Arc<House>, stream: Stream, ask: Ask<M>) {
-        self.put(house, stream, ask, || None);
-    }
-
-    /// As [`Self::send`], for many streams: states of those that sleep are read together. Each room
-    /// is taken before its state is read, so that nobody else writes meanwhile.
-    pub fn send_all(&self, house: &Arc<House>, asks: Vec<(Stream, Ask<M>)>) {
-        let mut asleep = Vec::new();
-        for (stream, ask) in asks {
-            self.put(house, stream, ask, || {
-                let (loaded, given) = oneshot::channel();
-                asleep.push((stream, loaded));
-                Some(given)
-            });
-        }
-        if asleep.is_empty() {
-            return;
-        }
-        let store = house.ports.store.clone();
-        actix::spawn(system::blocking(move || {
-            // Neighbours lie together.
-            asleep.sort_unstable_by_key(|(stream, _)| *stream);
-            for (stream, loaded) in asleep {
-                // An actor that is gone needs no state.
-                let _ = loaded.send(snapshot::load::<M>(&*store, stream));
-            }
-        }));
-    }
-
-    fn put(
-        &self,
-        house: &Arc<House>,
-        stream: Stream,
-        ask: Ask<M>,
-        given: impl FnOnce() -> Option<Given<M>>,
-    ) {
-        let open = || self.open(house, stream, given());
-        let mut room = self.rooms.entry(stream).or_insert_with(open);
+        let mut room = self.rooms.entry(stream).or_insert_with(|| self.open(house, stream));
         match room.value_mut() {
             Room::Awake { address, last_used } => {
                 last_used.store(self.now(), Ordering::Relaxed);
@@ -98,7 +63,10 @@ impl<M: Housed> Rooms<M> {
     }
 
     /// Opens a room: creates the actor on its partition's arbiter.
-    fn open(&self, house: &Arc<House>, stream: Stream, given: Option<Given<M>>) -> Room<M> {
+    fn open(&self, house: &Arc<House>, stream: Stream) -> Room<M> {
+        // One thread alone reads when the actor asks, and nothing is read beside it.
+        let wanted = !system::is_alone();
+        let given = wanted.then(|| self.loads.want(&house.ports.store, stream));
         // `start_in_arbiter` gives every mailbox sixteen places until the actor runs, too few for
         // a burst on a cold connector: the same steps with the mailbox as large as configured.
         let (sender, receiver) = channel(house.limits.mailbox_messages);
@@ -123,7 +91,7 @@ impl<M: Housed> Rooms<M> {
             room.remove();
             return;
         }
-        let next = self.open(house, stream, None);
+        let next = self.open(house, stream);
         if let Room::Awake { address, .. } = &next {
             queue.into_iter().for_each(|ask| post(address, ask));
         }

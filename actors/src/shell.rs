@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::house::{House, Housed};
 use crate::invariants::Violation;
+use crate::loads::Given;
 use crate::machines::Facts;
 use crate::machines::planted::{Planted, is_planted};
 use crate::ports::{Append, Failure};
@@ -51,14 +52,11 @@ impl Message for Leave {
     type Result = ();
 }
 
-/// A state that is read for an actor.
-pub type Given<M> = oneshot::Receiver<Result<Loaded<M>, Failure>>;
-
 /// The actor of one stream.
 pub struct Shell<M: Housed> {
     house: Arc<House>,
     stream: Stream,
-    /// Its first state, where somebody else reads it, together with others'.
+    /// Its first state, where it is read together with others'.
     given: Option<Given<M>>,
     /// None while it is being loaded.
     state: Option<State<M>>,
