@@ -8,8 +8,6 @@ use std::path::{Path, PathBuf};
 const MAX_COLUMNS: usize = 100;
 /// Longest file, in lines.
 const MAX_LINES: usize = 500;
-/// Files that may be longer, each a closed list that is read top-down and not worth tearing apart.
-const LONG_LISTS: [&str; 1] = ["protocol/src/account.rs"];
 /// Folders of `src` that must not know each other: only the wiring knows all.
 const NEIGHBOURS: [&str; 9] =
     ["http", "docs", "pages", "journal", "store", "nats", "identity", "partners", "vault"];
@@ -243,7 +241,7 @@ fn shape(file: &Source) -> Vec<String> {
         faults.push(fault(file, 1, "the first line is not a `//!` line", mend));
     }
     let lines = file.text.lines().count();
-    if lines > MAX_LINES && !LONG_LISTS.contains(&file.path.as_str()) {
+    if lines > MAX_LINES {
         let what = format!("{lines} lines, more than {MAX_LINES}");
         faults.push(fault(file, lines, &what, "split the file by what it talks about"));
     }
