@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use carbon_protocol::Serial;
 use carbon_simulations::conform::{self, Report, Role, Wishes};
 use clap::{Args, ValueEnum};
 use url::Url;
@@ -13,7 +14,7 @@ use crate::simulation::CANNOT_BEGIN;
 /// What a partner is.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Kind {
-    /// 场景方: C101, pushes of Z203 and Z305.
+    /// 场景方: C101, C201, pushes of Z203 and Z305.
     Scene,
     /// 权益方: Q101, 02.Z203 and its pushes.
     Benefit,
@@ -23,6 +24,7 @@ enum Kind {
 #[derive(Args)]
 #[command(after_help = "Examples:
   carbon conform scene --base https://your.server/carbon --keys my-app.json
+  carbon conform scene --base https://your.server/carbon --keys my-app.json --record r-1
   carbon conform benefit --base http://127.0.0.1:9107 --keys mall-app.json --json
 
 The keys file is what the operator's registration of the application answered:
@@ -31,7 +33,7 @@ The keys file is what the operator's registration of the application answered:
 pub struct Conform {
     /// What the partner is.
     kind: Kind,
-    /// Where it serves: {base}/C101, or {base}/Q101 and {base}/Z203.
+    /// Where it serves: {base}/C101 and {base}/C201, or {base}/Q101 and {base}/Z203.
     #[arg(long)]
     base: Url,
     /// File with the application's id and keys (JSON).
@@ -43,6 +45,9 @@ pub struct Conform {
     /// Somebody who has an account there: name, ID number and phone, with commas between.
     #[arg(long, default_value = "张三,990101199001010016,13800001234")]
     person: String,
+    /// A record that it has raw data of (C201), by its serial; may be said several times.
+    #[arg(long = "record", value_name = "SERIAL")]
+    records: Vec<Serial>,
     /// The checklist as JSON.
     #[arg(long)]
     json: bool,
@@ -74,6 +79,7 @@ impl Conform {
             base: self.base,
             keys: conform::keys(&self.keys)?,
             person: person.context("--person is a name, an ID number and a phone")?,
+            records: self.records,
             patience: conform::PATIENCE,
         };
         let report = conform::examine(&wishes).await?;

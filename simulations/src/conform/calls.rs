@@ -36,7 +36,7 @@ const STRANGER: Rule = Rule {
     expected: "somebody else is another user, or none (data.partnerUid: null)",
     mend: "match by the ID number; where there is no account, answer 200 with partnerUid null",
 };
-const WRONG_SIGNATURE: Rule = Rule {
+pub(super) const WRONG_SIGNATURE: Rule = Rule {
     name: "wrong-signature",
     expected: "a call under another key is refused (401)",
     mend: "compute the signature over the raw bytes and compare it before anything else",
@@ -96,7 +96,7 @@ pub async fn examine(
     Ok(())
 }
 
-fn below(base: &Url, code: &str) -> anyhow::Result<Url> {
+pub(super) fn below(base: &Url, code: &str) -> anyhow::Result<Url> {
     let text = format!("{}/{code}", base.as_str().trim_end_matches('/'));
     Url::parse(&text).context("the base is no address")
 }
@@ -185,7 +185,7 @@ fn same(before: Option<&PartnerUid>, now: &Option<PartnerUid>) -> Result<(), Str
 }
 
 /// The data of a success.
-fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, String> {
+pub(super) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, String> {
     if answer.status != 200 {
         return Err(format!("status {}", answer.status));
     }

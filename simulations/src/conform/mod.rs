@@ -4,6 +4,7 @@
 mod calls;
 mod post;
 mod pushes;
+mod raw;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use carbon_protocol::Serial;
 use carbon_protocol::contracts::admin::AppKeys;
 use carbon_protocol::seal::DataKey;
 use url::Url;
@@ -27,7 +29,7 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 /// What kind of partner it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// 场景方: C101, pushes Z203 and Z305.
+    /// 场景方: C101, C201, pushes Z203 and Z305.
     Scene,
     /// 权益方: Q101, 02.Z203 and its pushes.
     Benefit,
@@ -46,6 +48,8 @@ pub struct Wishes {
     pub keys: Keys,
     /// Name, ID number and phone of somebody whom the partner knows.
     pub person: [String; 3],
+    /// Serials of records that it has raw data of.
+    pub records: Vec<Serial>,
     /// How long an answer may take.
     pub patience: Duration,
 }
@@ -71,6 +75,9 @@ pub async fn examine(wishes: &Wishes) -> anyhow::Result<Report> {
     platform.reaches(&wishes.base).await?;
     let mut report = Report::default();
     calls::examine(&platform, wishes, &mut report).await?;
+    if wishes.role == Role::Scene {
+        raw::examine(&platform, wishes, &mut report).await?;
+    }
     pushes::examine(&platform, wishes, &mut report).await?;
     Ok(report)
 }

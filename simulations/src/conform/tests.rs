@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use carbon_protocol::PartnerUid;
 use carbon_protocol::contracts::c101::{MatchReply, MatchRequest};
+use carbon_protocol::contracts::c201::{RawData, RawDataRequest, RawRecord};
 use carbon_protocol::contracts::identity::Sent;
 use carbon_protocol::contracts::m203::{LinkReply, LinkRequest};
 use parking_lot::Mutex;
@@ -42,7 +43,13 @@ enum Planted {
     NeverLinks,
     LinksOnce,
     Redirects,
+    InventsRaw,
+    RefusesUnknown,
+    CollectsNothing,
 }
+
+/// The record that the partner has raw data of.
+const RECORD: &str = "r-1";
 
 struct Inner {
     keys: Keys,
@@ -62,6 +69,7 @@ async fn partner(planted: Planted) -> String {
     let (keys, nonces, seen) = (keys_of_test(), Nonces::default(), Mutex::default());
     let routes = Router::new()
         .route("/C101", post(matched))
+        .route("/C201", post(collected))
         .route("/Q101", post(matched))
         .route("/Z203", post(linked))
         .route("/push/{kind}", post(pushed))
@@ -153,6 +161,32 @@ async fn matched(State(partner): State<Partner>, incoming: Incoming) -> Response
         }
         (_, outcome) => wire::answer(&partner.keys, outcome),
     }
+}
+
+/// What it collected of one record, and what its fault makes of that.
+async fn collected(State(partner): State<Partner>, incoming: Incoming) -> Response {
+    let work = || {
+        partner.verify(&incoming)?;
+        let request: RawDataRequest = incoming.read()?;
+        let known = |serial: &&Serial| match partner.planted {
+            Planted::InventsRaw => true,
+            Planted::CollectsNothing => false,
+            _ => serial.as_str() == RECORD,
+        };
+        if partner.is(Planted::RefusesUnknown) && request.serials.iter().any(|one| !known(&one)) {
+            return Err(carbon_protocol::Rejection::new(carbon_protocol::Reason::UnknownRecord));
+        }
+        let behaviour = serde_json::json!({"bus": {"line": "71", "orderNo": "o",
+            "boardingTime": "2026-11-24T08:30:00+08:00"}});
+        let record = |serial: &Serial| RawRecord {
+            serial: serial.clone(),
+            ccid: carbon_protocol::Ccid::parse("c").unwrap(),
+            behaviour: serde_json::from_value(behaviour.clone()).unwrap(),
+        };
+        Ok(RawData { records: request.serials.iter().filter(known).map(record).collect() })
+    };
+    let outcome = work();
+    wire::answer(&partner.keys, outcome)
 }
 
 async fn linked(State(partner): State<Partner>, incoming: Incoming) -> Response {
@@ -248,6 +282,7 @@ fn wishes(role: Role, base: &str) -> Wishes {
         push: format!("{base}/push/{{kind}}"),
         keys: keys_of_test(),
         person: ["张三", "990101199001010016", "13800001234"].map(Into::into),
+        records: vec![Serial::parse(RECORD).unwrap()],
         patience: Duration::from_secs(60),
     }
 }
@@ -283,7 +318,14 @@ async fn each_planted_fault_is_found_and_no_other() {
         (Planted::Echoes, call(&["discreet"])),
         (Planted::TakesStale, everywhere("stale")),
         (Planted::TakesReplayed, everywhere("replayed")),
-        (Planted::TakesAnySignature, [everywhere("wrong-signature"), both("tampered")].concat()),
+        (
+            Planted::TakesAnySignature,
+            [everywhere("wrong-signature"), vec!["C201.wrong-signature".into()], both("tampered")]
+                .concat(),
+        ),
+        (Planted::InventsRaw, vec!["C201.unknown".into()]),
+        (Planted::RefusesUnknown, vec!["C201.unknown".into()]),
+        (Planted::CollectsNothing, vec!["C201.known".into()]),
         (Planted::ComparesJson, both("tampered")),
         (Planted::KeepsChallenge, both("challenge")),
         (Planted::RefusesTwice, both("twice")),
