@@ -31,7 +31,7 @@ pub fn pages() -> OpenApi {
 }
 
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(light, link_page))]
+#[openapi(paths(light, agree, link_page, link_agree))]
 struct Pages;
 
 /// What a consent page is answered with.
@@ -46,15 +46,24 @@ enum Page {
     /// forged. Z204 is the truth.
     #[response(status = 303)]
     Back,
+    /// The form did not arrive in time.
+    #[response(status = 400)]
+    Late,
     /// There is no session: the citizen enters by a link of Z102, once.
     #[response(status = 401)]
     Stranger,
+    /// The form is not one of a page of this session.
+    #[response(status = 403)]
+    Foreign,
     /// There is no such application or scene.
     #[response(status = 404)]
     Unknown,
     /// The scene is not active, or the account does not allow it.
     #[response(status = 409)]
     Conflict,
+    /// The form is too large.
+    #[response(status = 413)]
+    TooLarge,
     /// Busy: try again.
     #[response(status = 503)]
     Busy,
@@ -65,6 +74,17 @@ enum Page {
 #[utoipa::path(get, path = "/h5/light", operation_id = "01.Z202", tag = "scene", responses(Page))]
 fn light() {}
 
+/// 01.Z202 同意授权: the citizen has agreed; sent by the page's own form, with its session's cookie and
+/// token.
+#[utoipa::path(
+    post,
+    path = "/h5/light",
+    operation_id = "01.Z202.agree",
+    tag = "scene",
+    responses(Page)
+)]
+fn agree() {}
+
 /// 02.Z202 账户权益平台授权H5: the consent page before the first visit to a mall. Open it by the link
 /// that Z102 answers for `page: "mall"`.
 #[utoipa::path(
@@ -72,6 +92,14 @@ fn light() {}
     params(("app" = AppId, Path, description = "The mall's application.")), responses(Page),
 )]
 fn link_page() {}
+
+/// 02.Z202 同意授权: the citizen has agreed; sent by the page's own form, with its session's cookie and
+/// token.
+#[utoipa::path(
+    post, path = "/h5/malls/{app}/link", operation_id = "02.Z202.agree", tag = "mall",
+    params(("app" = AppId, Path, description = "The mall's application.")), responses(Page),
+)]
+fn link_agree() {}
 
 /// What a push may be answered with.
 #[derive(utoipa::IntoResponses)]
