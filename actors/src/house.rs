@@ -30,6 +30,7 @@ use crate::ports::{Bus, Clock, Failure, Identity, Journal, Partners, Store, Subs
 use crate::refusal::Refusal;
 use crate::rooms::Rooms;
 use crate::shell::{Answer, Ask};
+use crate::system;
 use crate::vigils::Vigils;
 
 /// Every limit of the actors, by name; the configuration states them all.
@@ -106,14 +107,24 @@ pub struct Positions {
     pub floor: AtomicU64,
     /// Everything at or before it was published.
     pub relay: Arc<AtomicU64>,
+    /// How many have waited for the projector so far.
+    waited: AtomicU64,
 }
+
+/// Turns of those who wait for the projector: so many hardly wait at once.
+const TURNS: u64 = 64;
 
 impl Positions {
     /// Resolves when the read models show everything up to a sequence.
     pub async fn projected_to(&self, sequence: u64) {
         let mut projector = self.projector.subscribe();
+        if *projector.borrow_and_update() >= sequence {
+            return;
+        }
+        let turn = self.waited.fetch_add(1, Ordering::Relaxed) % TURNS;
         // It ends only with the house itself, and then nobody waits here.
         let _ = projector.wait_for(|position| *position >= sequence).await;
+        system::in_turn(turn).await;
     }
 }
 

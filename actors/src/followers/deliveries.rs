@@ -95,21 +95,21 @@ impl Lane {
         let Some(address) = lane.address.clone().filter(|to| !to.paused && !app.suspended) else {
             return Ok(Next::Sleep(NAP));
         };
-        let now = self.house.ports.clock.now()?;
-        let due = |at: Option<Timestamp>| at.is_none_or(|at| at <= now);
         // Beside what is owed, and not while the receiver fails.
-        let replay = lane.replays.first().filter(|replay| due(replay.next_at));
-        if let Some(replay) = replay.filter(|_| lane.attempts == 0) {
+        let replay = lane.replays.first().filter(|_| lane.attempts == 0);
+        if let Some(replay) = replay
+            && self.until(replay.next_at)?.is_none()
+        {
             self.again(replay, &app, address.url).await?;
             return Ok(Next::Again);
         }
-        if let Some(at) = lane.next_at.filter(|at| *at > now) {
-            return Ok(Next::Sleep(until(now, at)));
+        if let Some(nap) = self.until(lane.next_at)? {
+            return Ok(Next::Sleep(nap));
         }
         let (notices, body) = self.owed((lane.cursor, lane.retrying), &app).await?;
         let Some(last) = notices.last().map(|notice| notice.id) else {
             let next = lane.replays.first().and_then(|replay| replay.next_at);
-            return Ok(Next::Sleep(next.map_or(NAP, |at| until(now, at))));
+            return Ok(Next::Sleep(self.until(next)?.unwrap_or(NAP)));
         };
         let count = u32::try_from(notices.len()).unwrap_or(u32::MAX);
         let partners = &self.house.ports.partners;
@@ -142,6 +142,14 @@ impl Lane {
             }
         })
         .await
+    }
+
+    /// How long to sleep until an instant, at most a nap; none where it has come.
+    fn until(&self, at: Option<Timestamp>) -> Result<Option<Duration>, Failure> {
+        let Some(at) = at else { return Ok(None) };
+        let left = at.0.saturating_sub(self.house.ports.clock.now()?.0);
+        let left = u64::try_from(left).ok().filter(|left| *left > 0);
+        Ok(left.map(|left| Duration::from_millis(left).min(NAP)))
     }
 
     async fn look(&self) -> Result<Option<LaneView>, Failure> {
@@ -221,12 +229,6 @@ fn outcome(
             jitter,
         },
     }
-}
-
-/// How long to sleep until an instant, at most a nap.
-fn until(now: Timestamp, at: Timestamp) -> Duration {
-    let left = u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0);
-    Duration::from_millis(left).min(NAP)
 }
 
 /// Between 0 and 999, so that partners that failed together are not tried together: no chance is

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use crate::followers::models;
-use crate::followers::tail::Tail;
+use crate::followers::tail::{Tail, Turn};
 use crate::house::House;
 use crate::machines::account::Account;
 use crate::ports::{Failure, LinkAnswer, Person};
@@ -73,7 +73,7 @@ impl Runner {
                 Err(_) => return,
             }
         }
-        let mut tail = Tail::new(self.house.ports.journal.clone(), from);
+        let mut tail = Tail::new(self.house.ports.journal.clone(), from, Turn::Errands);
         loop {
             let (read, back) = tail.read(READ).await;
             tail = back;

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task;
 
 use crate::followers::projector::{Projected, Projector};
-use crate::followers::tail::Tail;
+use crate::followers::tail::{Tail, Turn};
 use crate::followers::vital::Vital;
 use crate::house::House;
 use crate::ports::{Committed, Failure};
@@ -102,7 +102,7 @@ impl Fold {
     async fn run(mut self, from: u64) {
         let ports = self.house.ports.clone();
         let mut projector = Projector::new(ports.store.clone(), self.house.directory.clone());
-        let mut tail = Tail::new(ports.journal.clone(), from);
+        let mut tail = Tail::new(ports.journal.clone(), from, Turn::Projector);
         loop {
             let writing = is_on(&self.writing);
             match tail.next(READ) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::bulletins::{Bulletins, View};
-use super::tail::Tail;
+use super::tail::{Tail, Turn};
 use crate::ports::{Bulletin, Committed, Failure, Journal, Store, Subscribers};
 use crate::system;
 
@@ -47,7 +47,7 @@ impl Relay {
 
     async fn follow(self, from: u64) {
         self.position.store(from, Ordering::Release);
-        let mut tail = Tail::new(self.journal.clone(), from);
+        let mut tail = Tail::new(self.journal.clone(), from, Turn::Relay);
         let mut bulletins = Bulletins::new(self.store.clone(), self.view.clone());
         let mut pause = PAUSE;
         loop {

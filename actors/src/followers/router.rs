@@ -16,7 +16,7 @@ use futures::stream::FuturesOrdered;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use crate::followers::tail::Tail;
+use crate::followers::tail::{Tail, Turn};
 use crate::followers::vital::Vital;
 use crate::house::House;
 use crate::machines::planted::{Planted, is_planted};
@@ -65,7 +65,7 @@ pub async fn run(house: Arc<House>, from: u64) {
         tokio::spawn(Vital::over(routes.house.clone(), "router's lane", serving));
     }
     let mut stopping = routes.house.stopping();
-    let mut tail = Tail::new(routes.house.ports.journal.clone(), from);
+    let mut tail = Tail::new(routes.house.ports.journal.clone(), from, Turn::Router);
     loop {
         let (read, back) = tail.read(READ).await;
         tail = back;

@@ -10,20 +10,34 @@ use crate::system;
 /// Reads that may fail in a row.
 const TRIES: u32 = 10;
 
+/// Whose turn it is when there is more to read: see [`system::in_turn`].
+#[derive(Debug, Clone, Copy)]
+pub enum Turn {
+    /// The projector's.
+    Projector,
+    /// The router's.
+    Router,
+    /// The errand runner's.
+    Errands,
+    /// The relay's.
+    Relay,
+}
+
 /// Reads on behind a position. Fresh entries come from memory, shared by all followers.
 pub struct Tail {
     journal: Arc<dyn Journal>,
     durable: watch::Receiver<u64>,
     position: u64,
+    turn: Turn,
     /// Reads that failed since the last one that did not.
     failed: u32,
 }
 
 impl Tail {
     /// Begins behind `after`.
-    pub fn new(journal: Arc<dyn Journal>, after: u64) -> Self {
+    pub fn new(journal: Arc<dyn Journal>, after: u64, turn: Turn) -> Self {
         let durable = journal.durable();
-        Self { journal, durable, position: after, failed: 0 }
+        Self { journal, durable, position: after, turn, failed: 0 }
     }
 
     /// The last sequence that was read.
@@ -54,14 +68,15 @@ impl Tail {
 
     /// As [`Tail::next`], on a thread that may block.
     pub async fn read(self, limit: usize) -> (Result<Vec<Committed>, Failure>, Self) {
-        let (journal, position, failed) = (self.journal.clone(), self.position, self.failed);
+        let (journal, position) = (self.journal.clone(), self.position);
+        let (turn, failed) = (self.turn, self.failed);
         let mut tail = self;
         let read = system::blocking(move || (tail.next(limit), tail));
         match read.await {
             Ok(done) => done,
             Err(failure) => {
                 let failed = failed.saturating_add(1);
-                (Err(failure), Self { failed, ..Self::new(journal, position) })
+                (Err(failure), Self { failed, ..Self::new(journal, position, turn) })
             }
         }
     }
@@ -73,5 +88,6 @@ impl Tail {
         if self.durable.wait_for(|durable| *durable > position).await.is_err() {
             std::future::pending::<()>().await;
         }
+        system::in_turn(self.turn as u64).await;
     }
 }
