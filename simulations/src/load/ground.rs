@@ -112,6 +112,11 @@ impl Ground {
             let (keys, kind) = (partner.keys().clone(), scenario.partners.sign_type);
             let line = Line::new(wire, keys, kind, meter.clone(), checks.clone());
             line.renew("").await.with_context(|| format!("a token for {}", keys_of(partner)))?;
+            // Of two tokens of an application the older one ends after minutes.
+            let player = cast.players.iter().find(|player| player.app.as_str() == keys_of(partner));
+            if let Some(player) = player {
+                player.caller.carry(line.token());
+            }
             lines.push(line);
         }
         let people = Citizens::new(access.seed, &scenario.population, cast.scenes.len(), &sandbox);

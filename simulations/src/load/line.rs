@@ -173,6 +173,11 @@ impl Line {
         }
     }
 
+    /// The token in use: another one would end it.
+    pub fn token(&self) -> String {
+        self.token.read().clone()
+    }
+
     /// A new token in place of one that is not taken any more, unless another call got one.
     pub async fn renew(&self, old: &str) -> Result<(), Unknown> {
         let _one_at_a_time = self.renewing.lock().await;
