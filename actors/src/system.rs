@@ -57,9 +57,9 @@ pub(crate) async fn pause(time: Duration) {
     }
 }
 
-/// To be awaited by those whom a `watch` has woken: it wakes in an order that tokio draws. Where one
-/// thread is all there is, they go on one after the other, by a number of their own, or a seed would
-/// not tell the same story twice.
+/// To be awaited by those whom a `watch` has woken: it wakes in an order that tokio draws. Where
+/// one thread is all there is, they go on one after the other, by a number of their own, or a seed
+/// would not tell the same story twice.
 pub(crate) async fn in_turn(number: u64) {
     if is_alone() {
         tokio::time::sleep(Duration::from_millis(number)).await;
