@@ -20,7 +20,7 @@ const ANSWERS: Rule = Rule {
     expected: "a signed call is answered 200 with {code: \"0\", data, requestId} in time",
     mend: "answer HTTP 200 and the envelope {code, msg, data, requestId}, within 5 seconds",
 };
-const SIGNED: Rule = Rule {
+pub(super) const SIGNED: Rule = Rule {
     name: "signed",
     expected: "the answer is signed, just now",
     mend: "sign STATUS\\nREQUEST-ID\\nTIMESTAMP\\nNONCE\\nBODY\\n with your key, and send \
@@ -115,11 +115,7 @@ async fn matching(
     let known = asked.clone().and_then(|answer| read::<MatchReply>(&answer));
     heard.extend(asked.clone().ok());
     report.note(code, ANSWERS, known.clone().map(drop));
-    let signed = asked.and_then(|answer| match platform.is_signed(&answer) {
-        true => Ok(()),
-        false => Err("no right signature, or not of now".into()),
-    });
-    report.note(code, SIGNED, signed);
+    report.note(code, SIGNED, signed(platform, asked));
     let uid = known.ok().and_then(|reply| reply.partner_uid);
 
     let again = platform.post(url, &question(platform.keys(), person)?, Flaw::None).await;
@@ -181,6 +177,14 @@ fn same(before: Option<&PartnerUid>, now: &Option<PartnerUid>) -> Result<(), Str
     match before == now.as_ref() {
         true => Ok(()),
         false => Err("another user than a moment ago".into()),
+    }
+}
+
+/// Whether an answer is signed, just now.
+pub(super) fn signed(platform: &Platform, answer: Result<Answer, String>) -> Result<(), String> {
+    match platform.is_signed(&answer?) {
+        true => Ok(()),
+        false => Err("no right signature, or not of now".into()),
     }
 }
 

@@ -5,7 +5,7 @@ use carbon_protocol::contracts::c201::{RawData, RawDataRequest};
 use rand::Rng as _;
 
 use super::Wishes;
-use super::calls::{WRONG_SIGNATURE, below, read};
+use super::calls::{SIGNED, WRONG_SIGNATURE, below, read, signed};
 use super::post::{Flaw, Platform, refused};
 use super::report::{Report, Rule};
 
@@ -19,11 +19,6 @@ const UNKNOWN: Rule = Rule {
     name: "unknown",
     expected: "a record that nobody knows is left out: {records: []}",
     mend: "answer 200 with the records that you have; leave the others out",
-};
-const SIGNED: Rule = Rule {
-    name: "signed",
-    expected: "the answer is signed, just now",
-    mend: "sign it as the answers of C101",
 };
 
 /// Asks for records that are known, and for one that cannot be.
@@ -52,10 +47,7 @@ pub async fn examine(
     let nobodys = format!("conform-{:016x}", rand::rng().random::<u64>());
     let nobodys = [Serial::parse(&nobodys)?];
     let answer = ask(&nobodys, Flaw::None).await;
-    let signed = answer.clone().and_then(|answer| match platform.is_signed(&answer) {
-        true => Ok(()),
-        false => Err("no right signature, or not of now".into()),
-    });
+    let signed = signed(platform, answer.clone());
     let left_out = answer.and_then(|answer| read::<RawData>(&answer)).and_then(|data| {
         match data.records.is_empty() {
             true => Ok(()),
