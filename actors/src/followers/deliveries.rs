@@ -106,42 +106,50 @@ impl Lane {
         if let Some(nap) = self.until(lane.next_at)? {
             return Ok(Next::Sleep(nap));
         }
-        let (notices, body) = self.owed((lane.cursor, lane.retrying), &app).await?;
-        let Some(last) = notices.last().map(|notice| notice.id) else {
+        let range = (lane.cursor, lane.retrying);
+        let Some((through, count, answer)) = self.push(range, &app, address.url).await? else {
             let next = lane.replays.first().and_then(|replay| replay.next_at);
             return Ok(Next::Sleep(self.until(next)?.unwrap_or(NAP)));
         };
-        let count = u32::try_from(notices.len()).unwrap_or(u32::MAX);
-        let partners = &self.house.ports.partners;
-        let answer = partners.push(app, address.url, self.kind, body).await;
-        tracing::debug!(app = %self.app, kind = ?self.kind, count, status = answer.status, "push");
-        let jitter = jitter(self.app, last, self.house.ports.clock.now()?);
-        self.tell(outcome(self.kind, last, count, answer, jitter)).await?;
+        let jitter = jitter(self.app, through, self.house.ports.clock.now()?);
+        self.tell(outcome(self.kind, through, count, answer, jitter)).await?;
         Ok(Next::Again)
     }
 
     /// The next push of a replay.
     async fn again(&self, replay: &Replay, app: &Arc<App>, url: String) -> Result<(), Failure> {
         let kind = self.kind;
-        let (notices, body) = self.owed((replay.after, Some(replay.through)), app).await?;
-        let Some(last) = notices.last().map(|notice| notice.id) else {
+        let range = (replay.after, Some(replay.through));
+        let Some((through, count, answer)) = self.push(range, app, url).await? else {
             // What there was is kept no more, or was sent.
             let through = replay.through;
             return self.tell(CourierCommand::Replayed { kind, through, count: 0 }).await;
         };
-        let count = u32::try_from(notices.len()).unwrap_or(u32::MAX);
-        let answer = self.house.ports.partners.push(app.clone(), url, kind, body).await;
-        tracing::debug!(app = %self.app, ?kind, count, status = answer.status, "push again");
         let PushAnswer { status, retry_after } = answer;
         self.tell(match status {
-            200..=299 => CourierCommand::Replayed { kind, through: last, count },
+            200..=299 => CourierCommand::Replayed { kind, through, count },
             _ => {
-                let jitter = jitter(self.app, last, self.house.ports.clock.now()?);
-                let through = last;
+                let jitter = jitter(self.app, through, self.house.ports.clock.now()?);
                 CourierCommand::ReplayFailed { kind, through, status, retry_after, jitter }
             }
         })
         .await
+    }
+
+    /// Pushes the next events behind one, up to another where it is named: the last of them, how
+    /// many, and what came back. Nothing where there are none.
+    async fn push(
+        &self,
+        range: (MessageId, Option<MessageId>),
+        app: &Arc<App>,
+        url: String,
+    ) -> Result<Option<(MessageId, u32, PushAnswer)>, Failure> {
+        let (notices, body) = self.owed(range, app).await?;
+        let Some(last) = notices.last() else { return Ok(None) };
+        let count = u32::try_from(notices.len()).unwrap_or(u32::MAX);
+        let answer = self.house.ports.partners.push(app.clone(), url, self.kind, body).await;
+        tracing::debug!(app = %self.app, kind = ?self.kind, count, status = answer.status, "push");
+        Ok(Some((last.id, count, answer)))
     }
 
     /// How long to sleep until an instant, at most a nap; none where it has come.
