@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
@@ -32,12 +33,15 @@ const PLAIN: [bool; 256] = {
     plain
 };
 
+// Shared, not copied: a record's texts are handed on from the request to the batch, the message, the
+// entry and the account, on threads of their own, and what one thread allocates and another frees is
+// the dearest there is.
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $max:tt) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
         #[schema(value_type = String, min_length = 1, max_length = $max)]
-        pub struct $name(Box<str>);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Largest length in bytes.
@@ -75,12 +79,6 @@ macro_rules! text_id {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 packed::deserialize(deserializer)
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(id: $name) -> String {
-                id.0.into()
             }
         }
 
@@ -158,7 +156,10 @@ impl AccountId {
     /// The account's partition of `count`: FNV-1a-32 of the hexadecimal id, bit for bit what
     /// NATS's own `partition()` computes over the same token.
     pub fn partition(&self, count: u16) -> u16 {
-        partition_of(hex::encode(self.0).as_bytes(), count)
+        let mut token = [0; 32];
+        // Twice the bytes, so that they fit.
+        let _ = hex::encode_to_slice(self.0, &mut token);
+        partition_of(&token, count)
     }
 }
 

@@ -47,7 +47,12 @@ fn pack<'p>(text: &str, packed: &'p mut [u8; LONGEST]) -> Option<&'p [u8]> {
     }
     packed[0] = u8::try_from(prefix.len()).ok()?;
     packed[1..=prefix.len()].copy_from_slice(prefix.as_bytes());
-    hex::decode_to_slice(hexadecimal, &mut packed[1 + prefix.len()..end]).ok()?;
+    // Of a digit 0–9 or a–f the lower half is its value, less nine for a letter.
+    let value = |digit: u8| (digit & 0x0f) + 9 * (digit >> 6);
+    let pairs = hexadecimal.as_bytes().chunks_exact(2);
+    for (byte, pair) in packed[1 + prefix.len()..end].iter_mut().zip(pairs) {
+        *byte = value(pair[0]) << 4 | value(pair[1]);
+    }
     Some(&packed[..end])
 }
 

@@ -4,9 +4,13 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+/// Room for what most accounts take: a state is encoded with every turn.
+const USUAL_BYTES: usize = 512;
+
 /// A state as bytes.
 pub fn encode(format: u8, state: &impl Serialize) -> Vec<u8> {
-    let mut bytes = vec![format];
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    bytes.push(format);
     // Integers, texts and lists of them into memory: there is nothing to fail on. Were it to fail
     // all the same, what was written is no snapshot, and `decode` says so.
     if rmp_serde::encode::write(&mut bytes, state).is_err() {
