@@ -165,10 +165,14 @@ impl Journal for FileJournal {
     }
 
     fn read(&self, after: u64, limit: usize) -> Result<Vec<Committed>, Failure> {
-        if let Some(found) = self.shared.read_tail(after, limit) {
-            return Ok(found);
+        match self.recent(after, limit) {
+            Some(found) => Ok(found),
+            None => self.shared.read_files(after, limit),
         }
-        self.shared.read_files(after, limit)
+    }
+
+    fn recent(&self, after: u64, limit: usize) -> Option<Vec<Committed>> {
+        self.shared.read_tail(after, limit)
     }
 
     fn durable(&self) -> watch::Receiver<u64> {

@@ -58,19 +58,28 @@ impl Tail {
             return Ok(Vec::new());
         }
         let read = self.journal.read(self.position, limit);
-        self.failed = if read.is_ok() { 0 } else { self.failed.saturating_add(1) };
-        let entries = read?;
-        if let Some(last) = entries.last() {
-            self.position = last.sequence;
+        match &read {
+            Ok(entries) => self.passed(entries),
+            Err(_) => self.failed = self.failed.saturating_add(1),
         }
-        Ok(entries)
+        read
     }
 
-    /// As [`Tail::next`], on a thread that may block.
+    /// Notes what was read.
+    fn passed(&mut self, entries: &[Committed]) {
+        self.failed = 0;
+        self.position = entries.last().map_or(self.position, |last| last.sequence);
+    }
+
+    /// As [`Tail::next`]; what is no longer in memory is read on a thread that may block.
     pub async fn read(self, limit: usize) -> (Result<Vec<Committed>, Failure>, Self) {
         let (journal, position) = (self.journal.clone(), self.position);
         let (turn, failed) = (self.turn, self.failed);
         let mut tail = self;
+        if let Some(entries) = journal.recent(position, limit) {
+            tail.passed(&entries);
+            return (Ok(entries), tail);
+        }
         let read = system::blocking(move || (tail.next(limit), tail));
         match read.await {
             Ok(done) => done,

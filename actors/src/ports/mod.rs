@@ -94,6 +94,12 @@ pub trait Journal: Send + Sync + 'static {
     /// entries are no longer in memory.
     fn read(&self, after: u64, limit: usize) -> Result<Vec<Committed>, Failure>;
 
+    /// As [`Journal::read`], but never blocks: nothing where some of the entries are no longer in
+    /// memory.
+    fn recent(&self, _after: u64, _limit: usize) -> Option<Vec<Committed>> {
+        None
+    }
+
     /// The last durable sequence; changes wake followers.
     fn durable(&self) -> watch::Receiver<u64>;
 
