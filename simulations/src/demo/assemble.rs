@@ -21,6 +21,7 @@ use super::progress::Progress;
 use super::trips::{DemoScene, Measure};
 use super::{BUS_CAP, DemoConfig, Report, play, scenery};
 use crate::sandbox::{self, Deliveries, Partner, Sandbox};
+use crate::wire::Web;
 
 /// How long any answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -38,8 +39,8 @@ pub async fn run(config: DemoConfig, sandbox: &Sandbox) -> anyhow::Result<Report
 
 /// The operator of a run.
 pub fn operator(config: &DemoConfig, cast: &Cast) -> Operator {
-    let (http, base) = (cast.http.clone(), cast.platform.clone());
-    Operator::new(http, base, config.operator_key.clone(), cast.latencies.clone())
+    let (web, base) = (cast.web.clone(), cast.platform.clone());
+    Operator::new(web, base, config.operator_key.clone(), cast.latencies.clone())
 }
 
 /// Everybody who plays, registered and with tokens.
@@ -52,11 +53,11 @@ pub async fn cast(
     let identity = Url::parse(&sandbox.identity_access().base)?;
     let operator = sandbox::Operator::new(&config.platform_url, &config.operator_key)?;
     sandbox.register(&config.platform_url, &operator).await.context("registering the sandbox")?;
-    let http = sandbox::client::http(ANSWER_WITHIN)?;
+    let web = Web::new(ANSWER_WITHIN);
     let mut players = Vec::new();
     let mut scenes: Vec<DemoScene> = Vec::new();
     for (app, partner) in sandbox.partners().enumerate() {
-        let player = player(partner, &http, &platform, &identity, latencies)?;
+        let player = player(partner, &web, &platform, &identity, latencies)?;
         let token: Token = player.caller.must("Z101", &TokenRequest {}).await?;
         player.caller.carry(token.token);
         for (code, _, methodology) in partner.profile().scenes {
@@ -67,12 +68,12 @@ pub async fn cast(
     let city_key = DataKey::from_hex(&config.city_app_key).context("the city app's key")?;
     let (homes, scenes) = scenes.into_iter().partition(|scene| scene.measure == Measure::Home);
     let latencies = latencies.clone();
-    Ok(Cast { platform, identity, city_key, players, scenes, homes, http, latencies })
+    Ok(Cast { platform, identity, city_key, players, scenes, homes, web, latencies })
 }
 
 fn player(
     partner: &Partner,
-    http: &reqwest::Client,
+    web: &Web,
     platform: &Url,
     identity: &Url,
     latencies: &Arc<Latencies>,
@@ -80,7 +81,7 @@ fn player(
     let (keys, chain) = (partner.keys().clone(), partner.chain_keys().clone());
     let caller = |base: &Url, keys: &sandbox::wire::Keys| -> anyhow::Result<Caller> {
         let (app, key) = (AppId::parse(&keys.app)?, keys.sign.to_vec());
-        Ok(Caller::new(http.clone(), base.clone(), app, key, latencies.clone()))
+        Ok(Caller::new(web.clone(), base.clone(), app, key, latencies.clone()))
     };
     let (users, pushes) = (partner.clone(), partner.deliveries().clone());
     let collector = partner.clone();

@@ -6,18 +6,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
-use reqwest::{Client, Method, StatusCode};
+use hyper::header::{
+    ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, COOKIE, HeaderValue, LOCATION, ORIGIN, SET_COOKIE,
+};
+use hyper::{HeaderMap, Method, StatusCode};
 use url::Url;
 
 use super::latency::Latencies;
+use crate::wire::Web;
 
 /// Redirects followed before something is surely wrong.
 const MAX_REDIRECTS: usize = 8;
 
 /// One citizen's browser. The connections beneath are shared, cookies are not.
 pub struct Browser {
-    client: Client,
+    web: Web,
     latencies: Arc<Latencies>,
     cookies: BTreeMap<(String, String), String>,
 }
@@ -46,8 +49,8 @@ pub struct Form {
 
 impl Browser {
     /// A browser without cookies.
-    pub fn new(client: Client, latencies: Arc<Latencies>) -> Self {
-        Self { client, latencies, cookies: BTreeMap::new() }
+    pub fn new(web: Web, latencies: Arc<Latencies>) -> Self {
+        Self { web, latencies, cookies: BTreeMap::new() }
     }
 
     /// Opens a page; `code` names it in the latency table.
@@ -85,24 +88,26 @@ impl Browser {
     ) -> anyhow::Result<Document> {
         let origin = url.origin();
         for _ in 0..MAX_REDIRECTS {
-            let mut request = self.client.request(method.clone(), url.clone());
-            request = request.header(ACCEPT, "text/html").header(ACCEPT_LANGUAGE, "zh-CN");
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT, HeaderValue::from_static("text/html"));
+            headers.insert(ACCEPT_LANGUAGE, HeaderValue::from_static("zh-CN"));
             if let Some(cookies) = self.cookies_for(&url) {
-                request = request.header(COOKIE, cookies);
+                headers.insert(COOKIE, cookies.try_into()?);
             }
-            if let Some(body) = body.take() {
-                request = request
-                    .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                    .header("Origin", url.origin().ascii_serialization())
-                    .body(body);
+            let body = body.take();
+            if body.is_some() {
+                let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+                headers.insert(CONTENT_TYPE, form);
+                headers.insert(ORIGIN, url.origin().ascii_serialization().try_into()?);
             }
             let began = Instant::now();
-            let answer = request.send().await.with_context(|| format!("{code}: {}", url.path()))?;
-            let status = answer.status();
-            self.keep_cookies(&url, answer.headers());
-            let location = answer.headers().get(LOCATION).and_then(|to| to.to_str().ok());
+            let sent = self.web.send(method, &url, headers, body.unwrap_or_default().into());
+            let answer = sent.await.with_context(|| format!("{code}: {}", url.path()))?;
+            let status = StatusCode::from_u16(answer.status)?;
+            self.keep_cookies(&url, &answer.headers);
+            let location = answer.headers.get(LOCATION).and_then(|to| to.to_str().ok());
             let next = location.map(|to| url.join(to)).transpose()?;
-            let html = answer.text().await?;
+            let html = String::from_utf8(answer.body.into()).context("a page in UTF-8")?;
             self.latencies.note(code, began.elapsed());
             match next {
                 Some(next) if status.is_redirection() && next.origin() == origin => {
@@ -129,7 +134,7 @@ impl Browser {
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
-    fn keep_cookies(&mut self, url: &Url, headers: &reqwest::header::HeaderMap) {
+    fn keep_cookies(&mut self, url: &Url, headers: &HeaderMap) {
         for cookie in headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok()) {
             let mut parts = cookie.split(';');
             let Some((name, value)) = parts.next().and_then(|pair| pair.split_once('=')) else {

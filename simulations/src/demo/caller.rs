@@ -8,14 +8,15 @@ use anyhow::{Context as _, bail};
 use carbon_protocol::envelope::{Envelope, OK};
 use carbon_protocol::signature::{self, MacType};
 use carbon_protocol::{AppId, Reason, Timestamp};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::{HeaderMap, Method};
 use parking_lot::RwLock;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
-use reqwest::{Client, Method};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::latency::Latencies;
+use crate::wire::{Reply, Web};
 
 /// Tries of a call that is answered with "busy".
 const TRIES: u32 = 40;
@@ -40,7 +41,7 @@ pub type Answered<A> = Result<A, No>;
 
 /// One application at the door.
 pub struct Caller {
-    client: Client,
+    web: Web,
     base: Url,
     app: AppId,
     key: Vec<u8>,
@@ -50,14 +51,8 @@ pub struct Caller {
 
 impl Caller {
     /// An application with its signing key. It has no token yet.
-    pub fn new(
-        client: Client,
-        base: Url,
-        app: AppId,
-        key: Vec<u8>,
-        latencies: Arc<Latencies>,
-    ) -> Self {
-        Self { client, base, app, key, token: RwLock::default(), latencies }
+    pub fn new(web: Web, base: Url, app: AppId, key: Vec<u8>, latencies: Arc<Latencies>) -> Self {
+        Self { web, base, app, key, token: RwLock::default(), latencies }
     }
 
     /// Uses a token from now on.
@@ -93,17 +88,16 @@ impl Caller {
         let name = if name.starts_with("02/") { name } else { name.trim_start_matches("01/") };
         let url = self.base.join(&format!("/api/v1/{path}"))?;
         again_while_busy(path, || async {
-            let request = self.signed(&method, &url, body);
+            let headers = self.signed(&method, &url, body)?;
             let began = Instant::now();
-            let answer = request.send().await.with_context(|| path.to_owned())?;
-            let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-            let bytes = answer.bytes().await.with_context(|| path.to_owned())?;
+            let sent = self.web.send(method.clone(), &url, headers, body.to_vec());
+            let Reply { status, headers, body } = sent.await.with_context(|| path.to_owned())?;
             self.latencies.note(name, began.elapsed());
             // Who is not known cannot be answered under a key.
             if status != 401 {
-                self.verify(status, &headers, &bytes).with_context(|| path.to_owned())?;
+                self.verify(status, &headers, &body).with_context(|| path.to_owned())?;
             }
-            understand(path, status, &bytes)
+            understand(path, status, &body)
         })
         .await
     }
@@ -120,22 +114,25 @@ impl Caller {
         }
     }
 
-    fn signed(&self, method: &Method, url: &Url, body: &[u8]) -> reqwest::RequestBuilder {
+    fn signed(&self, method: &Method, url: &Url, body: &[u8]) -> anyhow::Result<HeaderMap> {
         let now = now().0;
         let nonce = format!("{:032x}", rand::random::<u128>());
         let target = &url[url::Position::BeforePath..];
         let text = signature::request_string(method.as_str(), target, now, &nonce, body);
         let kind = MacType::HmacSm3;
-        self.client
-            .request(method.clone(), url.clone())
-            .header(signature::APP_ID, self.app.as_str())
-            .header(signature::TIMESTAMP, now)
-            .header(signature::NONCE, &nonce)
-            .header(signature::SIGN_TYPE, kind.to_string())
-            .header(signature::SIGN, signature::sign(kind, &self.key, &text))
-            .header(AUTHORIZATION, format!("Bearer {}", self.token.read()))
-            .header(CONTENT_TYPE, "application/json")
-            .body(body.to_vec())
+        let mut headers = HeaderMap::new();
+        let mut with = |name: &'static str, value: &str| -> anyhow::Result<()> {
+            headers.insert(name, HeaderValue::from_str(value)?);
+            Ok(())
+        };
+        with(signature::APP_ID, self.app.as_str())?;
+        with(signature::TIMESTAMP, &now.to_string())?;
+        with(signature::NONCE, &nonce)?;
+        with(signature::SIGN_TYPE, &kind.to_string())?;
+        with(signature::SIGN, &signature::sign(kind, &self.key, &text))?;
+        headers.insert(AUTHORIZATION, format!("Bearer {}", self.token.read()).try_into()?);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(headers)
     }
 
     fn verify(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> anyhow::Result<()> {
@@ -156,7 +153,7 @@ impl Caller {
 
 /// The operator at `/admin/v1`.
 pub struct Operator {
-    client: Client,
+    web: Web,
     base: Url,
     key: String,
     latencies: Arc<Latencies>,
@@ -164,8 +161,8 @@ pub struct Operator {
 
 impl Operator {
     /// An operator with a key.
-    pub fn new(client: Client, base: Url, key: String, latencies: Arc<Latencies>) -> Self {
-        Self { client, base, key, latencies }
+    pub fn new(web: Web, base: Url, key: String, latencies: Arc<Latencies>) -> Self {
+        Self { web, base, key, latencies }
     }
 
     /// Declares or starts something.
@@ -191,18 +188,14 @@ impl Operator {
         let url = self.base.join(&format!("/admin/v1/{path}"))?;
         let name = format!("admin {}", path.split(['/', '?']).next().unwrap_or_default());
         let answered = again_while_busy(path, || async {
-            let request = self
-                .client
-                .request(method.clone(), url.clone())
-                .header(AUTHORIZATION, format!("Bearer {}", self.key))
-                .header(CONTENT_TYPE, "application/json")
-                .body(body.clone());
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, format!("Bearer {}", self.key).try_into()?);
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             let began = Instant::now();
-            let answer = request.send().await.with_context(|| path.to_owned())?;
-            let status = answer.status().as_u16();
-            let bytes = answer.bytes().await?;
+            let sent = self.web.send(method.clone(), &url, headers, body.clone());
+            let answer = sent.await.with_context(|| path.to_owned())?;
             self.latencies.note(&name, began.elapsed());
-            understand(path, status, &bytes)
+            understand(path, answer.status, &answer.body)
         })
         .await?;
         match answered {

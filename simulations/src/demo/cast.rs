@@ -10,7 +10,8 @@ use carbon_protocol::contracts::z304::SubmitRequest;
 use carbon_protocol::contracts::z305::IssuanceItem;
 use carbon_protocol::seal::{DataKey, SealedField};
 use carbon_protocol::{AppId, PartnerUid};
-use reqwest::Client;
+use hyper::header::{ACCEPT, HeaderValue};
+use hyper::{HeaderMap, Method};
 use serde::Deserialize;
 use url::Url;
 
@@ -19,6 +20,7 @@ use super::caller::{Caller, now};
 use super::latency::Latencies;
 use super::population::Citizen;
 use super::trips::DemoScene;
+use crate::wire::Web;
 
 /// How long a ticket of the city's app is good for.
 const TICKET_SECONDS: i64 = 240;
@@ -76,7 +78,7 @@ pub struct Cast {
     /// Scenes of which a month has one row: households' electricity.
     pub homes: Vec<DemoScene>,
     /// The connections of all citizens' browsers.
-    pub http: Client,
+    pub web: Web,
     /// How long everything takes.
     pub latencies: Arc<Latencies>,
 }
@@ -112,7 +114,7 @@ impl Cast {
 
     /// A browser of a citizen's own.
     pub fn browser(&self) -> Browser {
-        Browser::new(self.http.clone(), self.latencies.clone())
+        Browser::new(self.web.clone(), self.latencies.clone())
     }
 
     /// The carbon zone, as 随申办 opens it for a citizen.
@@ -136,8 +138,10 @@ impl Cast {
         url.query_pairs_mut().append_pair("phone", phone);
         let deadline = tokio::time::Instant::now() + SMS_WITHIN;
         loop {
-            let request = self.http.get(url.clone()).header("accept", "application/json");
-            let inbox: Vec<Sms> = request.send().await?.json().await.context("the inbox")?;
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+            let answer = self.web.send(Method::GET, &url, headers, Vec::new()).await?;
+            let inbox: Vec<Sms> = serde_json::from_slice(&answer.body).context("the inbox")?;
             if let Some(sms) = inbox.into_iter().next() {
                 return Ok(sms.code);
             }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use hyper::StatusCode;
 use url::Url;
 
 use super::browser::{Browser, Document};
@@ -77,7 +78,7 @@ pub async fn link_mall(browser: &mut Browser, home: &Url, app: &str) -> anyhow::
 pub async fn enter_mall(browser: &mut Browser, page: &Ended, app: &str) -> anyhow::Result<Url> {
     let page = Document {
         url: page.url.clone(),
-        status: reqwest::StatusCode::OK,
+        status: StatusCode::OK,
         html: page.html.clone(),
         leaves_for: None,
     };
@@ -113,12 +114,8 @@ pub async fn consent_for_partner(browser: &mut Browser, link: &Url) -> anyhow::R
         Outcome::Done(ended) => ended,
         Outcome::Failed => bail!("the errand failed"),
     };
-    let page = Document {
-        url: ended.url,
-        status: reqwest::StatusCode::OK,
-        html: ended.html,
-        leaves_for: None,
-    };
+    let page =
+        Document { url: ended.url, status: StatusCode::OK, html: ended.html, leaves_for: None };
     let back = browser.open("H5 return", &page.link("/h5/return")?).await?;
     back.leaves_for.clone().with_context(|| format!("no way back to the partner: {}", back.status))
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::outcome::Machine;
-use super::wire::Wire;
+use crate::wire::Wire;
 
 /// How long `/readyz` may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);

@@ -20,13 +20,13 @@ use super::line::{Called, Checks, Line};
 use super::meter::{Ended, Meter};
 use super::openends::OpenEnds;
 use super::scenario::Scenario;
-use super::wire::Wire;
 use crate::demo::caller::{Operator, now};
 use crate::demo::cast::Cast;
 use crate::demo::latency::Latencies;
 use crate::demo::trips::DemoScene;
 use crate::demo::{DemoConfig, assemble, scenery};
 use crate::sandbox::{Partner, Sandbox};
+use crate::wire::Wire;
 
 /// What a run is told from outside.
 #[derive(Debug, Clone)]

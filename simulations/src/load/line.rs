@@ -18,9 +18,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::meter::{Ended, Meter};
-use super::wire::{Reply, Wire};
 use crate::sandbox::client::answer_is_signed;
 use crate::sandbox::wire::{Keys, now};
+use crate::wire::{Reply, Wire};
 
 /// Tries of a call before its outcome is called unknown.
 const TRIES: u32 = 12;

@@ -22,7 +22,6 @@ mod run;
 pub mod scenario;
 pub mod schedule;
 mod verdict;
-mod wire;
 
 pub use self::ground::Access;
 pub use self::run::{Wishes, run};

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use carbon_actors::twins::SMS_CODE;
 use carbon_protocol::account::Channel;
@@ -10,15 +11,12 @@ use carbon_protocol::{Ccid, PartnerUid, Reason};
 use carbon_simulations::demo::browser::Browser;
 use carbon_simulations::demo::latency::Latencies;
 use carbon_simulations::demo::visits::{self, Outcome};
-use reqwest::redirect::Policy;
+use carbon_simulations::wire::Web;
 
 use super::*;
 
 fn browser() -> Browser {
-    crate::outbound::install_tls();
-    let client = reqwest::Client::builder().redirect(Policy::none()).no_proxy();
-    let client = client.tls_certs_only([]).build().unwrap();
-    Browser::new(client, Arc::new(Latencies::default()))
+    Browser::new(Web::new(Duration::from_secs(10)), Arc::new(Latencies::default()))
 }
 
 fn uid(text: &str) -> PartnerUid {

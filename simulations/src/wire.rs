@@ -1,6 +1,8 @@
 //! HTTP/1.1 over a bounded set of kept connections, and nothing else: a general client costs more
 //! for each call than the platform may take on the cores that both share.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -8,12 +10,15 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{HOST, HeaderValue};
-use hyper::{HeaderMap, Request};
+use hyper::{HeaderMap, Method, Request};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use url::Url;
+use url::{Position, Url};
+
+/// Connections to one address that a [`Web`] keeps at most.
+const CONNECTIONS: u16 = 512;
 
 /// A connection that waits for its next request.
 type Idle = SendRequest<Full<Bytes>>;
@@ -77,8 +82,17 @@ impl Wire {
         request.headers_mut().insert(HOST, self.host.clone());
         // The semaphore is never closed.
         let _free = self.free.acquire().await;
-        let mut connection = self.connection().await?;
-        let answer = connection.send_request(request).await?;
+        let (connection, answer) = loop {
+            let mut connection = self.connection().await?;
+            match connection.try_send_request(request).await {
+                Ok(answer) => break (connection, answer),
+                // The other side closed it while it was idle: nothing was sent.
+                Err(mut unsent) => match unsent.take_message() {
+                    Some(again) => request = again,
+                    None => return Err(unsent.into_error().into()),
+                },
+            }
+        };
         let (head, body) = answer.into_parts();
         let body = body.collect().await?.to_bytes();
         // Only a connection whose answer was read to its end can take another request.
@@ -104,6 +118,45 @@ impl Wire {
             let _ = driver.await;
         });
         Ok(connection)
+    }
+}
+
+/// Ways to every address that is spoken to. Cheap to clone; clones share the connections.
+#[derive(Clone)]
+pub struct Web {
+    wires: Arc<Mutex<HashMap<String, Arc<Wire>>>>,
+    patience: Duration,
+}
+
+impl Web {
+    /// No connections yet; `patience` bounds each call.
+    pub fn new(patience: Duration) -> Self {
+        Self { wires: Arc::default(), patience }
+    }
+
+    /// Sends a request to a URL, and waits for the whole of its answer. Redirects are not followed.
+    pub async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> anyhow::Result<Reply> {
+        let wire = {
+            let mut wires = self.wires.lock();
+            match wires.get(&url[..Position::BeforePath]) {
+                Some(wire) => wire.clone(),
+                None => {
+                    let wire = Arc::new(Wire::new(url, CONNECTIONS, self.patience)?);
+                    wires.insert(url[..Position::BeforePath].to_owned(), wire.clone());
+                    wire
+                }
+            }
+        };
+        let target = &url[Position::BeforePath..Position::AfterQuery];
+        let mut request = Request::builder().method(method).uri(target).body(body.into())?;
+        *request.headers_mut() = headers;
+        Ok(wire.send(request).await?)
     }
 }
 
