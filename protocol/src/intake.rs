@@ -1,9 +1,65 @@
 //! The intake's messages: an application's batches of records (01.Z304), accepted once.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::behaviour::Behaviour;
-use crate::{AccountId, Ccid, Day, Grams, Reason, RecordRef, SceneNo, Serial};
+use crate::{AccountId, AppNo, Ccid, Day, Grams, Reason, RecordRef, SceneNo, Serial};
+
+/// A serial as sixteen bytes of its SM3. Two that collide would have to be made on purpose, by the
+/// very partner whose record would then be refused.
+pub type SerialKey = [u8; 16];
+
+/// A question to an intake. Of old serials the intake knows only in which sealed page they are; an
+/// intake that needs to know more answers [`IntakeReply::Recall`], and is asked again.
+#[derive(Debug, Clone)]
+pub struct IntakeAsk {
+    /// What is asked.
+    pub command: Arc<IntakeCommand>,
+    /// Claims that were read in sealed pages.
+    pub recalled: HashMap<SerialKey, Claim>,
+}
+
+impl From<IntakeCommand> for IntakeAsk {
+    fn from(command: IntakeCommand) -> Self {
+        Self { command: Arc::new(command), recalled: HashMap::new() }
+    }
+}
+
+/// A claimed serial.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Of which serial.
+    #[serde(with = "serde_bytes")]
+    pub key: SerialKey,
+    /// What it was claimed for.
+    #[serde(with = "serde_bytes")]
+    pub digest: [u8; 16],
+    /// In which batch.
+    pub batch: u32,
+    /// In which row.
+    pub row: u16,
+    /// The day of the behaviour: claims are forgotten by it.
+    pub day: Day,
+}
+
+impl Claim {
+    /// The record that it was claimed for.
+    pub fn record(&self, app: AppNo) -> RecordRef {
+        RecordRef { app, batch: self.batch, row: self.row }
+    }
+}
+
+/// A claim that is to be read in a sealed page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SealedClaim {
+    /// Number of the page.
+    pub page: u64,
+    /// Of which serial.
+    pub key: SerialKey,
+}
 
 /// What an intake may be asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -70,8 +126,10 @@ pub struct PricedBy {
 }
 
 /// What an intake answers.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub enum IntakeReply {
+    /// These claims must be read first; then the same is to be asked again.
+    Recall(Vec<SealedClaim>),
     /// The batch is accepted, or was before.
     Receipt(Receipt),
     /// The batch counter of a batch serial, if known.

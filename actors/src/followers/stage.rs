@@ -212,7 +212,7 @@ impl Stage {
             .collect();
         let batch = Batch { serial: serial(&format!("b-{number}")), digest: [9; 16], rows };
         let accept = IntakeCommand::Accept(batch);
-        let reply = self.turn::<Intake>(Stream::Intake(METRO), accept);
+        let reply = self.turn::<Intake>(Stream::Intake(METRO), accept.into());
         let IntakeReply::Receipt(receipt) = reply else { panic!("{reply:?}") };
         let submit = (0..).zip(behaviours.into_iter().zip(scenes));
         let submit = submit.map(|(row, (behaviour, scene))| SubmitRow {

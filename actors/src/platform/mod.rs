@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod falling;
+mod recall;
 #[cfg(test)]
 mod sleepers;
 #[cfg(test)]
@@ -41,7 +42,6 @@ use crate::lanes::{InProcessBus, Lanes};
 use crate::machines::account::{Account, decode_page};
 use crate::machines::claims::Claims;
 use crate::machines::courier::Courier;
-use crate::machines::intake::Intake;
 use crate::machines::issuance::Issuance;
 use crate::machines::operators::Operators;
 use crate::machines::quality::Quality;
@@ -194,7 +194,7 @@ impl Platform {
                 return Err(Failure::Busy("followers lag behind").into());
             }
         }
-        self.0.ask::<Intake>(Stream::Intake(app), command, false).await
+        recall::ask(&self.0, app, command).await
     }
 
     /// Asks an application's courier.

@@ -1,9 +1,11 @@
-//! What an intake remembers of serials: all of them in memory, the newest also in the snapshot, the
-//! older ones in sealed pages, so that a turn writes what is new and not what is known.
+//! What an intake remembers of serials: the newest claims ride in the snapshot, the older ones lie in
+//! sealed pages, so that a turn writes what is new and not what is known. In memory is, of every
+//! serial, in which page it lies: some 32 bytes, where a city's month has hundreds of millions.
 
 use std::collections::{HashMap, VecDeque};
 
 use carbon_protocol::Day;
+use carbon_protocol::intake::{Claim, SealedClaim, SerialKey};
 use serde::{Deserialize, Serialize};
 
 use crate::machines::pages::FreshPages;
@@ -13,32 +15,20 @@ pub const PAGE: usize = 512;
 /// Days beyond that window for which serials are kept: late batches.
 const LATE_DAYS: i32 = 3;
 
-/// A serial as sixteen bytes of its SM3. Two that collide would have to be made on purpose, by the
-/// very partner whose record would then be refused.
-pub type Key = [u8; 16];
-
-/// A claimed serial.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claim {
-    /// Of which serial.
-    #[serde(with = "serde_bytes")]
-    pub key: Key,
-    /// What it was claimed for.
-    #[serde(with = "serde_bytes")]
-    pub digest: [u8; 16],
-    /// In which batch.
-    pub batch: u32,
-    /// In which row.
-    pub row: u16,
-    /// The day of the behaviour: claims are forgotten by it.
-    pub day: Day,
-}
-
 /// A sealed page: its number, and the newest day in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Sealed {
-    number: u64,
+    number: u32,
     newest: Day,
+}
+
+/// Where a claim is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place<'c> {
+    /// At hand.
+    Riding(&'c Claim),
+    /// In a page.
+    Sealed(SealedClaim),
 }
 
 /// All claims.
@@ -48,23 +38,33 @@ pub struct Claims {
     riding: Vec<Claim>,
     /// Pages whose claims are remembered, oldest first.
     pages: VecDeque<Sealed>,
-    /// Number of the next page.
-    next_page: u64,
+    /// Number of the next page, in which all that ride will lie.
+    next_page: u32,
     /// Longest window ever decided under, in days: of acceptance, or of correction.
     window: u16,
     /// Behaviour before this day is not accepted any more: its serials may be forgotten.
     forgotten_before: Day,
+    /// The page of every claim.
     #[serde(skip)]
-    known: HashMap<Key, Claim>,
+    known: HashMap<SerialKey, u32>,
     /// Pages made or let go since they were last handed out; an empty one was let go.
     #[serde(skip)]
     fresh: FreshPages,
 }
 
 impl Claims {
-    /// What is known of a serial.
-    pub fn find(&self, key: &Key) -> Option<&Claim> {
-        self.known.get(key)
+    /// Whether a serial is claimed.
+    pub fn knows(&self, key: &SerialKey) -> bool {
+        self.known.contains_key(key)
+    }
+
+    /// Where the claim of a serial is.
+    pub fn find(&self, key: &SerialKey) -> Option<Place<'_>> {
+        let page = *self.known.get(key)?;
+        if page == self.next_page {
+            return self.riding.iter().find(|claim| claim.key == *key).map(Place::Riding);
+        }
+        Some(Place::Sealed(SealedClaim { page: page.into(), key: *key }))
     }
 
     /// Behaviour of earlier days is refused as too old.
@@ -74,7 +74,7 @@ impl Claims {
 
     /// Remembers a claim; seals a page when too many ride.
     pub fn remember(&mut self, claim: Claim) {
-        self.known.insert(claim.key, claim.clone());
+        self.known.insert(claim.key, self.next_page);
         self.riding.push(claim);
         if self.riding.len() < PAGE {
             return;
@@ -84,7 +84,7 @@ impl Claims {
         let number = self.next_page;
         self.next_page += 1;
         self.pages.push_back(Sealed { number, newest });
-        self.fresh.seal(number, &page);
+        self.fresh.seal(number.into(), &page);
     }
 
     /// Lets go of pages whose newest day is accepted no more.
@@ -96,12 +96,11 @@ impl Claims {
             return;
         }
         while let Some(page) = self.pages.pop_front_if(|page| page.newest < before) {
-            self.fresh.let_go(page.number);
+            self.fresh.let_go(page.number.into());
         }
-        // All claims of those days go together, in whatever page they lie.
         self.forgotten_before = self.forgotten_before.max(before);
-        self.known.retain(|_, claim| claim.day >= before);
-        self.riding.retain(|claim| claim.day >= before);
+        let first = self.pages.front().map_or(self.next_page, |page| page.number);
+        self.known.retain(|_, page| *page >= first);
     }
 
     /// Pages to be stored.
@@ -114,16 +113,17 @@ impl Claims {
     pub fn load(&mut self, pages: &[(u64, Vec<u8>)]) -> bool {
         let stored: HashMap<u64, &Vec<u8>> =
             pages.iter().map(|(number, bytes)| (*number, bytes)).collect();
-        let keep = self.forgotten_before;
-        for page in &self.pages {
-            let claims = stored
-                .get(&page.number)
-                .and_then(|bytes| rmp_serde::from_slice::<Vec<Claim>>(bytes).ok());
-            let Some(claims) = claims else { return false };
-            let kept = claims.into_iter().filter(|claim| claim.day >= keep);
-            self.known.extend(kept.map(|claim| (claim.key, claim)));
+        for Sealed { number, .. } in &self.pages {
+            let bytes = stored.get(&u64::from(*number));
+            let Some(claims) = bytes.and_then(|bytes| decode_page(bytes)) else { return false };
+            self.known.extend(claims.into_iter().map(|claim| (claim.key, *number)));
         }
-        self.known.extend(self.riding.iter().map(|claim| (claim.key, claim.clone())));
+        self.known.extend(self.riding.iter().map(|claim| (claim.key, self.next_page)));
         true
     }
+}
+
+/// The claims in a sealed page; nothing where it is none.
+pub fn decode_page(bytes: &[u8]) -> Option<Vec<Claim>> {
+    rmp_serde::from_slice(bytes).ok()
 }

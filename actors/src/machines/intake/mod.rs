@@ -5,18 +5,19 @@ mod claims;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use carbon_protocol::entry::Stream;
 use carbon_protocol::intake::{
-    Amends, Batch, BatchRow, CheckedRow, IntakeCommand, IntakeEvent, IntakeReply, Receipt,
-    RowVerdict,
+    Amends, Batch, BatchRow, CheckedRow, Claim, IntakeAsk, IntakeCommand, IntakeEvent, IntakeReply,
+    Receipt, RowVerdict, SealedClaim, SerialKey,
 };
 use carbon_protocol::signature::digest16;
-use carbon_protocol::{AppNo, Reason, RecordRef, Rejection, Serial, Timestamp};
+use carbon_protocol::{AppNo, Reason, Rejection, Serial, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use self::claims::{Claim, Claims, Key};
+pub use self::claims::decode_page;
+use self::claims::{Claims, Place};
 use crate::invariants::Violation;
 use crate::machines::{Decision, Facts, Machine, encoding};
 
@@ -37,18 +38,81 @@ pub struct Intake {
 }
 
 /// The key of a record's serial.
-fn record_key(serial: &Serial) -> Key {
+fn record_key(serial: &Serial) -> SerialKey {
     digest16(format!("record {serial}").as_bytes())
 }
 
 /// The key of a batch's serial.
-fn batch_key(serial: &Serial) -> Key {
+fn batch_key(serial: &Serial) -> SerialKey {
     digest16(format!("batch {serial}").as_bytes())
 }
 
+/// The keys of the serials that a command names.
+#[derive(Default)]
+struct Named {
+    batch: Option<SerialKey>,
+    records: Vec<SerialKey>,
+    /// Of the records that those amend.
+    amended: Vec<Option<SerialKey>>,
+}
+
+impl Named {
+    fn by(command: &IntakeCommand) -> Self {
+        match command {
+            IntakeCommand::Accept(Batch { serial, rows, .. }) => Self {
+                batch: Some(batch_key(serial)),
+                records: rows.iter().map(|row| record_key(&row.serial)).collect(),
+                amended: rows.iter().map(|row| row.amends.as_ref().map(record_key)).collect(),
+            },
+            IntakeCommand::FindBatch(serial) => {
+                Self { batch: Some(batch_key(serial)), ..Self::default() }
+            }
+            IntakeCommand::FindRecords(serials) | IntakeCommand::FindDigests(serials) => {
+                Self { records: serials.iter().map(record_key).collect(), ..Self::default() }
+            }
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &SerialKey> {
+        self.batch.iter().chain(&self.records).chain(self.amended.iter().flatten())
+    }
+}
+
+/// What is remembered of serials: by the state, and by what was read in its pages for this command.
+#[derive(Clone, Copy)]
+struct Memory<'m> {
+    claims: &'m Claims,
+    recalled: &'m HashMap<SerialKey, Claim>,
+}
+
+impl<'m> Memory<'m> {
+    fn find(&self, key: &SerialKey) -> Option<&'m Claim> {
+        match self.claims.find(key)? {
+            Place::Riding(claim) => Some(claim),
+            Place::Sealed(_) => self.recalled.get(key),
+        }
+    }
+
+    /// Claims that must be read before a command can be decided.
+    fn missing(&self, named: &Named) -> Vec<SealedClaim> {
+        let unread = named.all().filter(|key| !self.recalled.contains_key(*key));
+        let sealed = unread.filter_map(|key| match self.claims.find(key)? {
+            Place::Riding(_) => None,
+            Place::Sealed(claim) => Some(claim),
+        });
+        sealed.collect()
+    }
+}
+
 impl Intake {
-    fn accept(&self, facts: &Facts<'_>, batch: &Batch) -> Result<Decision<Self>, Rejection> {
-        if let Some(known) = self.claims.find(&batch_key(&batch.serial)) {
+    fn accept(
+        &self,
+        facts: &Facts<'_>,
+        batch: &Batch,
+        named: &Named,
+        memory: Memory<'_>,
+    ) -> Result<Decision<Self>, Rejection> {
+        if let Some(known) = named.batch.as_ref().and_then(|key| memory.find(key)) {
             if known.digest != batch.digest {
                 return Err(Rejection::of_field(Reason::SerialConflict, "batchSerial"));
             }
@@ -59,23 +123,30 @@ impl Intake {
             return Err(Reason::TooManyItems.into());
         };
         let mut seen = HashSet::with_capacity(batch.rows.len());
-        let verdicts: Vec<RowVerdict> =
-            batch.rows.iter().map(|row| self.verdict(facts, row, &mut seen)).collect();
-        let amends = |row: &CheckedRow| {
+        let originals: Vec<Option<&Claim>> =
+            named.amended.iter().map(|key| memory.find(key.as_ref()?)).collect();
+        let keyed = batch.rows.iter().zip(&named.records).zip(&originals);
+        let verdicts: Vec<RowVerdict> = keyed
+            .map(|((row, key), original)| match seen.insert(key) {
+                true => self.verdict(facts, row, memory.find(key), *original),
+                false => RowVerdict::Refused(Reason::Duplicate),
+            })
+            .collect();
+        let amends = |row: &CheckedRow, known: Option<&Claim>| {
             let original = row.amends.clone()?;
-            let known = self.claims.find(&record_key(&original));
             let record = known.map(|claim| claim.record(self.app));
             let day = known.map_or(facts.now.day(), |claim| claim.day);
             Some(Amends { original, record, day })
         };
-        let rows = batch.rows.iter().zip(&verdicts).map(|(row, verdict)| BatchRow {
+        let rows = batch.rows.iter().zip(originals).zip(&verdicts);
+        let rows = rows.map(|((row, original), verdict)| BatchRow {
             serial: row.serial.clone(),
             digest: row.digest,
             ccid: row.ccid.clone(),
             account: row.account,
             scene: row.scene,
             behaviour: row.behaviour.clone(),
-            amends: amends(row),
+            amends: amends(row, original),
             claimed_grams: row.claimed_grams,
             grams: row.grams,
             priced_by: row.priced_by,
@@ -93,12 +164,14 @@ impl Intake {
     }
 
     /// The ladder of a row: what the door found, then what needs memory, then what needs the time.
-    fn verdict(&self, facts: &Facts<'_>, row: &CheckedRow, seen: &mut HashSet<Key>) -> RowVerdict {
-        let key = record_key(&row.serial);
-        if !seen.insert(key) {
-            return RowVerdict::Refused(Reason::Duplicate);
-        }
-        if let Some(known) = self.claims.find(&key) {
+    fn verdict(
+        &self,
+        facts: &Facts<'_>,
+        row: &CheckedRow,
+        known: Option<&Claim>,
+        original: Option<&Claim>,
+    ) -> RowVerdict {
+        if let Some(known) = known {
             return match known.digest == row.digest {
                 true => RowVerdict::Replayed(known.record(self.app)),
                 false => RowVerdict::Refused(Reason::SerialConflict),
@@ -113,7 +186,7 @@ impl Intake {
         if row.scene.is_none() {
             return RowVerdict::Refused(Reason::UnknownScene);
         }
-        let original = row.amends.as_ref().map(|serial| self.claims.find(&record_key(serial)));
+        let original = row.amends.as_ref().map(|_| original);
         let (day, window) = match (original, &row.behaviour) {
             (Some(None), _) => return RowVerdict::Refused(Reason::UnknownRecord),
             (Some(Some(original)), _) => (original.day, facts.policy.correction_days),
@@ -132,20 +205,10 @@ impl Intake {
         }
         RowVerdict::Received
     }
-
-    fn find_record(&self, serial: &Serial) -> Option<RecordRef> {
-        self.claims.find(&record_key(serial)).map(|claim| claim.record(self.app))
-    }
-}
-
-impl Claim {
-    fn record(&self, app: AppNo) -> RecordRef {
-        RecordRef { app, batch: self.batch, row: self.row }
-    }
 }
 
 impl Machine for Intake {
-    type Command = IntakeCommand;
+    type Command = IntakeAsk;
     type Event = IntakeEvent;
     type Reply = IntakeReply;
 
@@ -159,22 +222,25 @@ impl Machine for Intake {
         Self { app, last: 0, claims: Claims::default(), torn }
     }
 
-    fn decide(
-        &self,
-        facts: &Facts<'_>,
-        command: &IntakeCommand,
-    ) -> Result<Decision<Self>, Rejection> {
-        Ok(Decision::answer(match command {
-            IntakeCommand::Accept(batch) => return self.accept(facts, batch),
-            IntakeCommand::FindBatch(serial) => {
-                IntakeReply::Batch(self.claims.find(&batch_key(serial)).map(|claim| claim.batch))
+    fn decide(&self, facts: &Facts<'_>, ask: &IntakeAsk) -> Result<Decision<Self>, Rejection> {
+        let named = Named::by(&ask.command);
+        let memory = Memory { claims: &self.claims, recalled: &ask.recalled };
+        let missing = memory.missing(&named);
+        if !missing.is_empty() {
+            return Ok(Decision::answer(IntakeReply::Recall(missing)));
+        }
+        let batch = named.batch.as_ref().and_then(|key| memory.find(key));
+        let records = named.records.iter().map(|key| memory.find(key));
+        Ok(Decision::answer(match &*ask.command {
+            IntakeCommand::Accept(batch) => return self.accept(facts, batch, &named, memory),
+            IntakeCommand::FindBatch(_) => IntakeReply::Batch(batch.map(|claim| claim.batch)),
+            IntakeCommand::FindRecords(_) => {
+                let record = |claim: Option<&Claim>| claim.map(|claim| claim.record(self.app));
+                IntakeReply::Records(records.map(record).collect())
             }
-            IntakeCommand::FindRecords(serials) => {
-                IntakeReply::Records(serials.iter().map(|one| self.find_record(one)).collect())
-            }
-            IntakeCommand::FindDigests(serials) => {
-                let digest = |one| self.claims.find(&record_key(one)).map(|claim| claim.digest);
-                IntakeReply::Digests(serials.iter().map(digest).collect())
+            IntakeCommand::FindDigests(_) => {
+                let digest = |claim: Option<&Claim>| claim.map(|claim| claim.digest);
+                IntakeReply::Digests(records.map(digest).collect())
             }
         }))
     }
@@ -195,7 +261,7 @@ impl Machine for Intake {
             if content.verdict == RowVerdict::Received {
                 let key = record_key(&content.serial);
                 // INV-02: a serial that is claimed is never claimed again.
-                self.torn |= self.claims.find(&key).is_some();
+                self.torn |= self.claims.knows(&key);
                 let (digest, day) = (content.digest, content.day());
                 self.claims.remember(Claim { key, digest, batch: *batch, row, day });
             }

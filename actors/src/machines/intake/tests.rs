@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use carbon_protocol::behaviour::{Behaviour, Bus};
 use carbon_protocol::policy::Policy;
-use carbon_protocol::{AccountId, Ccid, Grams, Label, SceneNo};
+use carbon_protocol::{AccountId, Ccid, Grams, Label, RecordRef, SceneNo};
 use proptest::prelude::*;
 
 use super::*;
@@ -54,17 +54,31 @@ struct Desk {
     pages: HashMap<u64, Vec<u8>>,
     now: Timestamp,
     policy: Policy,
+    /// How often claims were read in pages.
+    recalls: u32,
 }
 
 impl Desk {
     fn new() -> Self {
         let intake = Intake::new(Stream::Intake(APP));
-        Self { intake, pages: HashMap::new(), now: now(), policy: policy(30) }
+        Self { intake, pages: HashMap::new(), now: now(), policy: policy(30), recalls: 0 }
     }
 
     fn ask(&mut self, command: &IntakeCommand) -> Result<IntakeReply, Reason> {
         let facts = Facts { now: self.now, policy: &self.policy };
-        let decision = self.intake.decide(&facts, command).map_err(|no| no.reason)?;
+        let mut ask = IntakeAsk::from(command.clone());
+        let mut decision = self.intake.decide(&facts, &ask).map_err(|no| no.reason)?;
+        if let IntakeReply::Recall(wanted) = &decision.reply {
+            assert!(decision.events.is_empty());
+            for SealedClaim { page, key } in wanted {
+                let claims = decode_page(&self.pages[page]).unwrap();
+                let claim = claims.into_iter().find(|claim| claim.key == *key).unwrap();
+                ask.recalled.insert(*key, claim);
+            }
+            self.recalls += 1;
+            decision = self.intake.decide(&facts, &ask).map_err(|no| no.reason)?;
+            assert!(!matches!(decision.reply, IntakeReply::Recall(_)), "all of it was asked for");
+        }
         for event in &decision.events {
             self.intake.apply(self.now, event);
         }
@@ -161,7 +175,7 @@ fn a_row_that_amends_finds_its_original() {
         CheckedRow { behaviour: None, ..row("f", 1, now()) },
     ];
     let facts = Facts { now: desk.now, policy: &desk.policy };
-    let decision = desk.intake.decide(&facts, &batch("second", 2, rows.clone())).unwrap();
+    let decision = desk.intake.decide(&facts, &batch("second", 2, rows.clone()).into()).unwrap();
     let IntakeEvent::BatchReceived { rows: journaled, .. } = &decision.events[0];
     let original = RecordRef { app: APP, batch: 1, row: 0 };
     for row in &journaled[..2] {
@@ -180,6 +194,23 @@ fn a_row_that_amends_finds_its_original() {
     assert!(again.verdicts.iter().all(|verdict| matches!(verdict, RowVerdict::Replayed(_))));
     let taken = desk.accept(&batch("fourth", 4, vec![row("b", 1, now())])).unwrap();
     assert_eq!(taken.verdicts, [refused(Reason::SerialConflict)]);
+}
+
+#[test]
+fn an_original_is_found_in_a_sealed_page() {
+    let mut desk = Desk::new();
+    let many = (0..600).map(|n| row(&format!("r{n}"), 1, now()));
+    desk.accept(&batch("first", 1, many.collect())).unwrap();
+    let void = |name: &str, original: &str| CheckedRow {
+        behaviour: None,
+        amends: Some(serial(original)),
+        ..row(name, 9, now())
+    };
+    let rows = vec![void("a", "r7"), void("b", "r599"), void("c", "r600")];
+    let receipt = desk.accept(&batch("second", 2, rows)).unwrap();
+    let unknown = refused(Reason::UnknownRecord);
+    assert_eq!(receipt.verdicts, [RowVerdict::Received, RowVerdict::Received, unknown]);
+    assert_eq!(desk.recalls, 1);
 }
 
 #[test]
@@ -248,6 +279,7 @@ fn serials_are_forgotten_only_when_their_days_are_refused() {
     desk.now = now().plus_ms(30 * DAY);
     let last = desk.accept(&batch("b1", 1, vec![row("r7", 1, now())])).unwrap();
     assert!(matches!(last.verdicts[0], RowVerdict::Replayed(_)));
+    assert_eq!(desk.recalls, 1, "its page was read, and only for it");
     // Long after: forgotten, its page is let go, and the day is refused.
     desk.now = now().plus_ms(40 * DAY);
     desk.accept(&batch("b2", 1, vec![row("new", 1, desk.now)])).unwrap();
@@ -264,7 +296,8 @@ fn planted_faults_are_noticed() {
     let mut desk = Desk::new();
     desk.accept(&batch("x", 1, vec![row("a", 1, now())])).unwrap();
     let facts = Facts { now: now(), policy: &policy(30) };
-    let again = desk.intake.decide(&facts, &batch("y", 1, vec![row("b", 1, now())])).unwrap();
+    let again =
+        desk.intake.decide(&facts, &batch("y", 1, vec![row("b", 1, now())]).into()).unwrap();
     let IntakeEvent::BatchReceived { batch, serial, digest, remembered_days, mut rows } =
         again.events[0].clone();
     rows[0].serial = Serial::parse("a").unwrap();
