@@ -74,39 +74,23 @@ impl Runner {
             }
         }
         let mut tail = Tail::new(self.house.ports.journal.clone(), from, Turn::Errands);
-        loop {
-            let (read, back) = tail.read(READ).await;
-            tail = back;
-            match read {
-                Ok(entries) if entries.is_empty() => tail.wait().await,
-                Ok(entries) => {
-                    for committed in &entries {
-                        let Stream::Account(account) = committed.entry.stream else { continue };
-                        for event in &committed.entry.events {
-                            if let Event::Account(AccountEvent::ErrandBegun { errand, purpose }) =
-                                event
-                            {
-                                self.begin((account, *errand, purpose.clone()));
-                            }
-                        }
+        while let Some(entries) = tail.more(READ).await {
+            for committed in &entries {
+                let Stream::Account(account) = committed.entry.stream else { continue };
+                for event in &committed.entry.events {
+                    if let Event::Account(AccountEvent::ErrandBegun { errand, purpose }) = event {
+                        self.begin((account, *errand, purpose.clone()));
                     }
-                }
-                Err(failure) => {
-                    tracing::error!(%failure, "the errand runner cannot read the journal");
-                    if tail.is_given_up() {
-                        return;
-                    }
-                    tokio::time::sleep(PAUSE).await;
                 }
             }
         }
     }
 
     fn begin(self: &Arc<Self>, (account, errand, purpose): Errand) {
-        if !self.running.lock().insert((account, errand)) {
+        let limit = self.house.limits.errands_per_app;
+        if limit == 0 || !self.running.lock().insert((account, errand)) {
             return;
         }
-        let limit = self.house.limits.errands_per_app;
         let turns = self.turns.entry(purpose.app());
         let turn = turns.or_insert_with(|| Arc::new(Semaphore::new(limit))).clone();
         let runner = self.clone();

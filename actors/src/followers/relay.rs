@@ -49,26 +49,7 @@ impl Relay {
         self.position.store(from, Ordering::Release);
         let mut tail = Tail::new(self.journal.clone(), from, Turn::Relay);
         let mut bulletins = Bulletins::new(self.store.clone(), self.view.clone());
-        let mut pause = PAUSE;
-        loop {
-            let (read, back) = tail.read(READ).await;
-            tail = back;
-            let entries = match read {
-                Ok(entries) => entries,
-                Err(failure) => {
-                    tracing::error!(%failure, "the relay cannot read the journal");
-                    if tail.is_given_up() {
-                        return;
-                    }
-                    pause = slept(pause).await;
-                    continue;
-                }
-            };
-            pause = PAUSE;
-            if entries.is_empty() {
-                tail.wait().await;
-                continue;
-            }
+        while let Some(entries) = tail.more(READ).await {
             bulletins = self.publish(bulletins, Arc::new(entries)).await;
             self.position.store(tail.position(), Ordering::Release);
         }

@@ -67,26 +67,12 @@ pub async fn run(house: Arc<House>, from: u64) {
     let mut stopping = routes.house.stopping();
     let mut tail = Tail::new(routes.house.ports.journal.clone(), from, Turn::Router);
     loop {
-        let (read, back) = tail.read(READ).await;
-        tail = back;
-        let entries = match read {
-            Ok(entries) => entries,
-            Err(failure) => {
-                tracing::error!(%failure, "the router cannot read the journal");
-                if tail.is_given_up() {
-                    return;
-                }
-                tokio::time::sleep(PAUSES[1]).await;
-                continue;
-            }
+        let entries = tokio::select! {
+            biased;
+            _ = stopping.wait_for(|stop| *stop) => return,
+            entries = tail.more(READ) => entries,
         };
-        if entries.is_empty() {
-            tokio::select! {
-                biased;
-                _ = stopping.wait_for(|stop| *stop) => return,
-                () = tail.wait() => {}
-            }
-        }
+        let Some(entries) = entries else { return };
         for committed in &entries {
             if !routes.hand_over(committed, &queues).await {
                 return;

@@ -1,6 +1,7 @@
 //! A place in the journal and the way on from it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -9,6 +10,8 @@ use crate::system;
 
 /// Reads that may fail in a row.
 const TRIES: u32 = 10;
+/// Pause before a read that failed is tried again.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Whose turn it is when there is more to read: see [`system::in_turn`].
 #[derive(Debug, Clone, Copy)]
@@ -58,36 +61,41 @@ impl Tail {
             return Ok(Vec::new());
         }
         let read = self.journal.read(self.position, limit);
+        self.noted(read)
+    }
+
+    /// The next entries, one at least, however long they take; nothing where the journal cannot be
+    /// read. What is no longer in memory is read on a thread that may block.
+    pub async fn more(&mut self, limit: usize) -> Option<Vec<Committed>> {
+        loop {
+            let (journal, position) = (self.journal.clone(), self.position);
+            let read = match journal.recent(position, limit) {
+                Some(entries) => Ok(entries),
+                None => system::blocking(move || journal.read(position, limit)).await.flatten(),
+            };
+            match self.noted(read) {
+                Ok(entries) if entries.is_empty() => self.wait().await,
+                Ok(entries) => return Some(entries),
+                Err(failure) => {
+                    tracing::error!(reader = ?self.turn, %failure, "the journal cannot be read");
+                    if self.is_given_up() {
+                        return None;
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn noted(&mut self, read: Result<Vec<Committed>, Failure>) -> Result<Vec<Committed>, Failure> {
         match &read {
-            Ok(entries) => self.passed(entries),
+            Ok(entries) => {
+                self.failed = 0;
+                self.position = entries.last().map_or(self.position, |last| last.sequence);
+            }
             Err(_) => self.failed = self.failed.saturating_add(1),
         }
         read
-    }
-
-    /// Notes what was read.
-    fn passed(&mut self, entries: &[Committed]) {
-        self.failed = 0;
-        self.position = entries.last().map_or(self.position, |last| last.sequence);
-    }
-
-    /// As [`Tail::next`]; what is no longer in memory is read on a thread that may block.
-    pub async fn read(self, limit: usize) -> (Result<Vec<Committed>, Failure>, Self) {
-        let (journal, position) = (self.journal.clone(), self.position);
-        let (turn, failed) = (self.turn, self.failed);
-        let mut tail = self;
-        if let Some(entries) = journal.recent(position, limit) {
-            tail.passed(&entries);
-            return (Ok(entries), tail);
-        }
-        let read = system::blocking(move || (tail.next(limit), tail));
-        match read.await {
-            Ok(done) => done,
-            Err(failure) => {
-                let failed = failed.saturating_add(1);
-                (Err(failure), Self { failed, ..Self::new(journal, position, turn) })
-            }
-        }
     }
 
     /// Resolves when there is more.
