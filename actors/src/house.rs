@@ -65,7 +65,7 @@ pub struct Limits {
     pub unwritten_keys: usize,
     /// Entries a follower may lag behind; above it, submissions are refused.
     pub lag_entries: u64,
-    /// Errands of one application that are carried out at the same time.
+    /// Errands of one application that are carried out at the same time; 0: none are, here.
     pub errands_per_app: usize,
     /// Tries of an outside call of an errand.
     pub errand_tries: u32,

@@ -70,6 +70,8 @@ pub async fn run(
     demonstration::reach(&mut config, &sandbox);
     config.listen = "127.0.0.1:0".into();
     config.actors.awake_actors = AWAKE;
+    // Their outcomes are told here, and no partner is asked.
+    config.actors.errands_per_app = 0;
     let running = wiring::start(&config, layout).await.context("the folder is not free")?;
     let done = fill(&running, sandbox, &wishes).await;
     running.stop().await?;
