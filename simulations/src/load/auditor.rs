@@ -92,6 +92,7 @@ impl Auditor {
         if ground.scenario.audit.issue {
             prepare::issue(ground).await.context("the issuance at the end")?;
         }
+        pushed_without_gaps(ground).await;
         let known = |no: &&u32| {
             ground.book.is(**no, OPENED) && (certain || !ground.book.is(**no, UNCERTAIN))
         };
@@ -107,6 +108,20 @@ impl Auditor {
             compare(&ground.comparisons, &rules, no, &book, (past, seen));
         }
         Ok(())
+    }
+}
+
+/// Waits for pushes that are tried again, and checks that none is missing among those that came.
+async fn pushed_without_gaps(ground: &Ground) {
+    let deadline =
+        Instant::now() + Duration::from_secs(ground.scenario.generator.settle_seconds.into());
+    while ground.push_sequences().any(|(_, (_, gaps))| gaps > 0) && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    for (app, (pseudonyms, gaps)) in ground.push_sequences() {
+        let what = || format!("{gaps} of {pseudonyms} pseudonyms of {app} miss events");
+        ground.comparisons.holds("INV-07", what, gaps == 0);
+        ground.count("pseudonyms_pushed", pseudonyms);
     }
 }
 

@@ -103,7 +103,7 @@ impl Ground {
         let cast = assemble::cast(&config, &sandbox, &latencies).await?;
         let operator = assemble::operator(&config, &cast);
         let partners: Vec<Partner> = sandbox.partners().cloned().collect();
-        partners.iter().for_each(|partner| partner.deliveries().count_only());
+        partners.iter().for_each(|partner| partner.deliveries().follow_only());
         let checks = Arc::new(Checks::new(scenario.partners.verify_per_second));
         let patience = Duration::from_secs(scenario.generator.answer_seconds.into());
         let mut lines = Vec::new();
@@ -172,6 +172,12 @@ impl Ground {
     /// Push events that partners heard of so far, repeated ones included.
     pub fn pushes_arrived(&self) -> u64 {
         self.partners.iter().map(|partner| partner.deliveries().items()).sum()
+    }
+
+    /// By application, of how many pseudonyms events came, and of how many some are missing.
+    pub fn push_sequences(&self) -> impl Iterator<Item = (&str, (u64, u64))> {
+        let of = |partner| (keys_of(partner), partner.deliveries().sequences());
+        self.partners.iter().map(of)
     }
 
     /// Push events of scenes lit and revoked (Z203) that are owed and have not arrived.

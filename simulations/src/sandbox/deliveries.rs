@@ -1,8 +1,10 @@
 //! What a partner keeps of the pushes that it received: every try with its headers, for the
 //! auditor to count and check.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -54,12 +56,64 @@ struct Counted {
     only: AtomicBool,
     items: AtomicU64,
     authorizations: AtomicU64,
+    /// The numbers that came, by a hash of series and pseudonym; none where nobody asks for them.
+    came: OnceLock<Mutex<HashMap<u64, Numbers>>>,
+    hasher: RandomState,
 }
 
 /// As much of a push as is needed to count its items.
 #[derive(Deserialize)]
-struct Items {
-    items: Vec<IgnoredAny>,
+struct Items<'b> {
+    #[serde(borrow)]
+    items: Vec<Numbered<'b>>,
+}
+
+#[derive(Deserialize)]
+struct Numbered<'b> {
+    ccid: &'b str,
+    sequence: u32,
+}
+
+/// Numbers that came, as spans from the first to the last, in order: one span unless some are
+/// missing.
+#[derive(Default)]
+struct Numbers(Vec<(u32, u32)>);
+
+impl Numbers {
+    fn add(&mut self, number: u32) {
+        let at = self.0.partition_point(|(_, last)| last.saturating_add(1) < number);
+        match self.0.get_mut(at) {
+            Some((first, last)) if first.saturating_sub(1) <= number => {
+                (*first, *last) = ((*first).min(number), (*last).max(number));
+            }
+            _ => self.0.insert(at, (number, number)),
+        }
+        // The gap to the next span may have been the last one.
+        if let Some([one, next]) = self.0.get_mut(at..at + 2)
+            && one.1.saturating_add(1) >= next.0
+        {
+            one.1 = next.1;
+            self.0.remove(at + 1);
+        }
+    }
+}
+
+impl Counted {
+    fn count(&self, kind: &str, items: &[Numbered<'_>]) {
+        let many = items.len() as u64;
+        self.items.fetch_add(many, Ordering::Relaxed);
+        if kind == "Z203" {
+            self.authorizations.fetch_add(many, Ordering::Relaxed);
+        }
+        let Some(came) = self.came.get() else { return };
+        // Entries of either bill are numbered by themselves, everything else together.
+        let series = Some(kind).filter(|kind| ["Z503", "Z404"].contains(kind));
+        let mut came = came.lock();
+        for item in items {
+            let key = self.hasher.hash_one((series, item.ccid));
+            came.entry(key).or_default().add(item.sequence);
+        }
+    }
 }
 
 impl Default for Deliveries {
@@ -97,6 +151,12 @@ impl Deliveries {
         self.counted.only.store(true, Ordering::Relaxed);
     }
 
+    /// From now on numbers are kept, and of each pseudonym which of its events came.
+    pub fn follow_only(&self) {
+        self.counted.came.get_or_init(Mutex::default);
+        self.count_only();
+    }
+
     /// Items of all verified pushes since [`Self::count_only`], repeated ones included.
     pub fn items(&self) -> u64 {
         self.counted.items.load(Ordering::Relaxed)
@@ -107,14 +167,21 @@ impl Deliveries {
         self.counted.authorizations.load(Ordering::Relaxed)
     }
 
+    /// Of how many pseudonyms events came since [`Self::follow_only`], and of how many of them some
+    /// are missing between the first and the last that came (INV-07).
+    pub fn sequences(&self) -> (u64, u64) {
+        let Some(came) = self.counted.came.get() else { return (0, 0) };
+        let came = came.lock();
+        let gaps = came.values().filter(|numbers| numbers.0.len() > 1).count();
+        (came.len() as u64, gaps as u64)
+    }
+
     fn keep(&self, delivery: Delivery) {
         if self.counted.only.load(Ordering::Relaxed) {
-            let items = delivery.read::<Items>().map_or(0, |push| push.items.len() as u64);
-            if delivery.verified {
-                self.counted.items.fetch_add(items, Ordering::Relaxed);
-            }
-            if delivery.verified && delivery.kind == "Z203" {
-                self.counted.authorizations.fetch_add(items, Ordering::Relaxed);
+            if delivery.verified
+                && let Ok(Items { items }) = serde_json::from_slice(&delivery.body)
+            {
+                self.counted.count(&delivery.kind, &items);
             }
             return;
         }
@@ -146,4 +213,25 @@ pub fn receive(
         verified: checked.is_ok(),
     });
     wire::answer(keys, checked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Numbers;
+
+    #[test]
+    fn numbers_are_whole_once_every_gap_is_filled() {
+        for (came, spans) in [
+            (&[1, 2, 3][..], &[(1, 3)][..]),
+            (&[5, 4, 5, 6], &[(4, 6)]),
+            (&[1, 3], &[(1, 1), (3, 3)]),
+            (&[1, 3, 2], &[(1, 3)]),
+            (&[9, 1, 5, 3, 2, 4], &[(1, 5), (9, 9)]),
+            (&[7, 1, 8, 2, 7], &[(1, 2), (7, 8)]),
+        ] {
+            let mut numbers = Numbers::default();
+            came.iter().for_each(|number| numbers.add(*number));
+            assert_eq!(numbers.0, spans, "{came:?}");
+        }
+    }
 }
