@@ -32,7 +32,9 @@ impl<K: Eq + Hash, V> Hot<K, V> {
         self.old.remove(&key);
         self.young.insert(key, value);
         if self.young.len() > self.bound {
-            let young = std::mem::take(&mut self.young);
+            // As many will come again: no growing, step by step, to the same size.
+            let room = HashMap::with_capacity(self.bound + 1);
+            let young = std::mem::replace(&mut self.young, room);
             return std::mem::replace(&mut self.old, young);
         }
         HashMap::new()
