@@ -33,9 +33,9 @@ const PLAIN: [bool; 256] = {
     plain
 };
 
-// Shared, not copied: a record's texts are handed on from the request to the batch, the message, the
-// entry and the account, on threads of their own, and what one thread allocates and another frees is
-// the dearest there is.
+// Shared, not copied: a record's texts are handed on from the request to the batch, the message,
+// the entry and the account, on threads of their own, and what one thread allocates and another
+// frees is the dearest there is.
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $max:tt) => {
         $(#[$doc])*

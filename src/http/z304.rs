@@ -35,6 +35,8 @@ pub async fn z304(
 ) -> Answer<Receipt> {
     let (app, now, request) = (call.caller.no(), call.caller.now, call.body);
     lists::rows_within(request.records.len().saturating_add(request.voids.len()), ROWS, "records")?;
+    // Before anything is spent on it: who is put off comes again, when there is the most to do.
+    state.platform.room_for_batches()?;
     let of_voids = request.voids.iter().map(|void| void.ccid.clone());
     let ccids = request.records.iter().map(|record| record.ccid.clone()).chain(of_voids).collect();
     let accounts = scope::accounts(&state, app, ccids).await?;

@@ -185,14 +185,20 @@ impl Platform {
         }
     }
 
-    /// Asks an application's intake. A batch is refused while followers lag too far behind:
-    /// everything else goes on.
+    /// Whether batches are taken now: not while followers lag too far behind, though everything
+    /// else goes on.
+    pub fn room_for_batches(&self) -> Result<(), Refusal> {
+        self.room_to_write()?;
+        if self.0.lag() > self.0.limits.lag_entries {
+            return Err(Failure::Busy("followers lag behind").into());
+        }
+        Ok(())
+    }
+
+    /// Asks an application's intake.
     pub async fn intake(&self, app: AppNo, command: IntakeCommand) -> Result<IntakeReply, Refusal> {
         if matches!(command, IntakeCommand::Accept(_)) {
-            self.room_to_write()?;
-            if self.0.lag() > self.0.limits.lag_entries {
-                return Err(Failure::Busy("followers lag behind").into());
-            }
+            self.room_for_batches()?;
         }
         recall::ask(&self.0, app, command).await
     }

@@ -1,5 +1,5 @@
-//! What an intake remembers of serials: the newest claims ride in the snapshot, the older ones lie in
-//! sealed pages, so that a turn writes what is new and not what is known. In memory is, of every
+//! What an intake remembers of serials: the newest claims ride in the snapshot, the older ones lie
+//! in sealed pages, so that a turn writes what is new and not what is known. In memory is, of every
 //! serial, in which page it lies: some 32 bytes, where a city's month has hundreds of millions.
 
 use std::collections::{HashMap, VecDeque};
