@@ -79,16 +79,15 @@ fn player(
     latencies: &Arc<Latencies>,
 ) -> anyhow::Result<Player> {
     let (keys, chain) = (partner.keys().clone(), partner.chain_keys().clone());
-    let caller = |base: &Url, keys: &sandbox::wire::Keys| -> anyhow::Result<Caller> {
-        let (app, key) = (AppId::parse(&keys.app)?, keys.sign.to_vec());
-        Ok(Caller::new(web.clone(), base.clone(), app, key, latencies.clone()))
+    let caller = |base: &Url, keys: &sandbox::wire::Keys| {
+        Caller::new(web.clone(), base.clone(), keys.clone(), latencies.clone())
     };
     let (users, pushes) = (partner.clone(), partner.deliveries().clone());
     let collector = partner.clone();
     Ok(Player {
         app: AppId::parse(&keys.app)?,
-        caller: caller(platform, &keys)?,
-        chain: caller(identity, &chain)?,
+        caller: caller(platform, &keys),
+        chain: caller(identity, &chain),
         chain_code: chain.app.clone(),
         chain_key: chain.data.clone(),
         return_url: format!("{}/return", partner.base()),

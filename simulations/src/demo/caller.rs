@@ -4,18 +4,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use carbon_protocol::envelope::{Envelope, OK};
-use carbon_protocol::signature::{self, MacType};
-use carbon_protocol::{AppId, Reason, Timestamp};
+use carbon_protocol::signature::MacType;
+use carbon_protocol::{Reason, Timestamp};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method};
 use parking_lot::RwLock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use url::Url;
+use url::{Position, Url};
 
 use super::latency::Latencies;
+use crate::sandbox::client::{answer_is_signed, sign_request};
+use crate::sandbox::wire::Keys;
 use crate::wire::{Reply, Web};
 
 /// Tries of a call that is answered with "busy".
@@ -43,16 +45,15 @@ pub type Answered<A> = Result<A, No>;
 pub struct Caller {
     web: Web,
     base: Url,
-    app: AppId,
-    key: Vec<u8>,
+    keys: Keys,
     token: RwLock<String>,
     latencies: Arc<Latencies>,
 }
 
 impl Caller {
     /// An application with its signing key. It has no token yet.
-    pub fn new(web: Web, base: Url, app: AppId, key: Vec<u8>, latencies: Arc<Latencies>) -> Self {
-        Self { web, base, app, key, token: RwLock::default(), latencies }
+    pub fn new(web: Web, base: Url, keys: Keys, latencies: Arc<Latencies>) -> Self {
+        Self { web, base, keys, token: RwLock::default(), latencies }
     }
 
     /// Uses a token from now on.
@@ -74,7 +75,7 @@ impl Caller {
     pub async fn ask<A: DeserializeOwned>(&self, path: &str) -> anyhow::Result<A> {
         match self.send(Method::GET, path, &[]).await? {
             Ok(answer) => Ok(answer),
-            Err(no) => bail!("{path} of {}: {no:?}", self.app),
+            Err(no) => bail!("{path} of {}: {no:?}", self.keys.app),
         }
     }
 
@@ -95,7 +96,8 @@ impl Caller {
             self.latencies.note(name, began.elapsed());
             // Who is not known cannot be answered under a key.
             if status != 401 {
-                self.verify(status, &headers, &body).with_context(|| path.to_owned())?;
+                let signed = answer_is_signed(&self.keys, status, &headers, &body);
+                ensure!(signed, "{path}: an answer of {status} whose signature is not right");
             }
             understand(path, status, &body)
         })
@@ -110,44 +112,20 @@ impl Caller {
     ) -> anyhow::Result<A> {
         match self.call(path, question).await? {
             Ok(answer) => Ok(answer),
-            Err(no) => bail!("{path} of {}: {no:?}", self.app),
+            Err(no) => bail!("{path} of {}: {no:?}", self.keys.app),
         }
     }
 
     fn signed(&self, method: &Method, url: &Url, body: &[u8]) -> anyhow::Result<HeaderMap> {
-        let now = now().0;
-        let nonce = format!("{:032x}", rand::random::<u128>());
-        let target = &url[url::Position::BeforePath..];
-        let text = signature::request_string(method.as_str(), target, now, &nonce, body);
-        let kind = MacType::HmacSm3;
+        let target = &url[Position::BeforePath..];
+        let signed = sign_request(&self.keys, MacType::HmacSm3, method.as_str(), target, body);
         let mut headers = HeaderMap::new();
-        let mut with = |name: &'static str, value: &str| -> anyhow::Result<()> {
-            headers.insert(name, HeaderValue::from_str(value)?);
-            Ok(())
-        };
-        with(signature::APP_ID, self.app.as_str())?;
-        with(signature::TIMESTAMP, &now.to_string())?;
-        with(signature::NONCE, &nonce)?;
-        with(signature::SIGN_TYPE, &kind.to_string())?;
-        with(signature::SIGN, &signature::sign(kind, &self.key, &text))?;
+        for (name, value) in signed {
+            headers.insert(name, value.try_into()?);
+        }
         headers.insert(AUTHORIZATION, format!("Bearer {}", self.token.read()).try_into()?);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(headers)
-    }
-
-    fn verify(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> anyhow::Result<()> {
-        let get = |name: &str| {
-            let value = headers.get(name).and_then(|value| value.to_str().ok());
-            value.with_context(|| format!("an answer of {status} without {name}"))
-        };
-        let kind: MacType = get(signature::SIGN_TYPE)?.parse()?;
-        let (request, nonce) = (get(signature::REQUEST_ID)?, get(signature::NONCE)?);
-        let timestamp = get(signature::TIMESTAMP)?.parse()?;
-        let text = signature::answer_string(status, request, timestamp, nonce, body);
-        match signature::verify(kind, &self.key, &text, get(signature::SIGN)?) {
-            true => Ok(()),
-            false => bail!("the answer's signature is wrong"),
-        }
     }
 }
 
