@@ -12,6 +12,7 @@ use axum::response::Response;
 use carbon_protocol::Timestamp;
 use carbon_protocol::contracts::identity::Sent;
 use carbon_protocol::contracts::z601::Challenge;
+use carbon_protocol::courier::PushKind;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -107,7 +108,8 @@ impl Counted {
         }
         let Some(came) = self.came.get() else { return };
         // Entries of either bill are numbered by themselves, everything else together.
-        let series = Some(kind).filter(|kind| ["Z503", "Z404"].contains(kind));
+        let bills = PushKind::ALL.into_iter().filter(|kind| kind.is_of_bill());
+        let series = bills.map(PushKind::code).find(|code| *code == kind);
         let mut came = came.lock();
         for item in items {
             let key = self.hasher.hash_one((series, item.ccid));
